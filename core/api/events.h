@@ -1,0 +1,92 @@
+// What an engine tells: value-type events with a sequence number, metrics by a bounded ring.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/api/field.h"
+#include "core/api/image.h"
+#include "core/api/result.h"
+
+namespace likeness::api {
+
+using JobId = std::uint64_t;
+
+enum class Stage { LoadModel, PreparePhotos, ClassImages, CacheLatents, Train, Generate, Export, Verify, Bench };
+/// English words for a stage, "Making class pictures"; the window translates them.
+std::string_view label(Stage stage);
+
+struct JobQueued {};
+struct JobStarted {};
+struct StageChanged {
+  Stage stage = Stage::LoadModel;
+};
+/// Latest wins; at most a few per second.
+struct Progress {
+  Stage stage = Stage::LoadModel;
+  std::int64_t done = 0, total = 0;  ///< units of the stage: files, pictures, steps
+  double secondsPerUnit = 0;         ///< recent median; 0 = not yet known
+  double secondsLeft = 0;            ///< of the stage; 0 = not yet known
+};
+enum class PictureKind { ClassImage, Sample, Preview, Result, Sheet };
+struct PictureReady {
+  PictureKind kind = PictureKind::Result;
+  Image image;
+  std::filesystem::path file;  ///< empty when it was not written
+  std::int64_t step = 0;       ///< training step, or sampler step of a preview
+  std::int64_t index = 0;      ///< position among its kind (class image, prompt of a sample, picture of a batch)
+  std::int64_t total = 0;      ///< how many there will be
+  std::string prompt;
+  std::int64_t seed = 0;
+};
+struct CheckpointSaved {
+  std::int64_t step = 0;
+  std::filesystem::path folder;
+};
+/// Something a person should know that does not end the job.
+struct Warning {
+  Error error;
+};
+
+/// Named figures of a finished job, as printed by `--json` ("step_s_median", "peak_rss_mib", "files").
+using Figures = std::vector<std::pair<std::string, FieldValue>>;
+struct Completed {
+  std::vector<std::filesystem::path> artifacts;
+  Figures figures;
+};
+struct Cancelled {
+  std::vector<std::filesystem::path> artifacts;  ///< what is kept: checkpoint, pictures made so far
+  Figures figures;
+};
+struct Failed {
+  Error error;
+};
+/// Exactly one per job, always the last, also after exceptions.
+struct JobFinished {
+  std::variant<Completed, Cancelled, Failed> outcome;
+};
+
+struct Event {
+  JobId job = 0;
+  std::uint64_t sequence = 0;  ///< rises by one per event of the engine
+  std::variant<JobQueued, JobStarted, StageChanged, Progress, PictureReady, CheckpointSaved, Warning, JobFinished> body;
+};
+
+/// Curves of a run. Probe values use fixed noise and timesteps, so they are comparable between steps.
+enum class Series { SubjectLoss, ClassLoss, ProbeSubject, ProbeClass, LearningRate, GradNorm, StepSeconds };
+struct MetricSample {
+  std::int64_t step = 0;
+  Series series = Series::SubjectLoss;
+  double value = 0;
+};
+struct MetricBatch {
+  std::vector<MetricSample> samples;
+  std::uint64_t next = 0;  ///< cursor for the following call
+  bool dropped = false;    ///< the ring overran; the full series is in metrics.csv
+};
+
+}  // namespace likeness::api

@@ -1,0 +1,151 @@
+// Requests: complete, copyable, comparable values. Nothing an engine does depends on anything else.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/api/options.h"
+#include "core/api/result.h"
+
+namespace likeness::api {
+
+/// Part of a picture, in fractions of its upright width and height (after EXIF orientation).
+struct CropRect {
+  double x = 0, y = 0, width = 1, height = 1;
+  bool operator==(const CropRect&) const = default;
+};
+
+/// One photo of the subject.
+struct Photo {
+  std::filesystem::path file;
+  std::string caption;           ///< empty = the subject prompt; may hold {subject}
+  std::optional<CropRect> crop;  ///< absent = centre crop to the shorter side
+  bool excluded = false;
+  bool operator==(const Photo&) const = default;
+};
+
+/// Where a model comes from: `starter`, a diffusers folder, or a run folder (its checkpoint).
+struct ModelRef {
+  std::string path = "starter";
+  std::string checkpoint = "latest";  ///< of a run: latest, best or a step number
+  std::string hash;                   ///< of the weights, recorded by runs; empty = not checked
+  bool operator==(const ModelRef&) const = default;
+};
+
+struct AdapterRef {
+  std::filesystem::path file;
+  double strength = 1;
+  bool operator==(const AdapterRef&) const = default;
+};
+
+/// Photos in, a run folder out. `runFolder` receives everything (design.md, section 3).
+struct TrainRequest {
+  ModelRef base;
+  std::vector<Photo> photos;
+  SubjectOptions subject;
+  TrainingOptions training;
+  LoraOptions lora;
+  PriorOptions prior;
+  OptimizerOptions optimizer;
+  WatchOptions watch;
+  CheckpointOptions checkpoints;
+  ComputeOptions compute;
+  std::filesystem::path runFolder;
+  std::filesystem::path classImageFolder;  ///< shared store (project's class-images/); empty = inside the run
+  std::filesystem::path cacheFolder;       ///< latents; empty = inside the run
+  bool resume = false;
+  bool operator==(const TrainRequest&) const = default;
+};
+
+/// Words in, pictures out.
+struct GenerateRequest {
+  ModelRef model;
+  std::vector<AdapterRef> adapters;
+  std::string prompt;
+  std::string negativePrompt;
+  SubjectOptions subject;     ///< renders {subject}; empty classWord = prompt is taken as it is
+  SamplingOptions sampling;
+  std::int64_t seed = 1;      ///< picture i has seed + i
+  std::int64_t count = 1;
+  std::int64_t width = 0;     ///< pixels, multiple of 8; 0 = what the model was made for
+  std::int64_t height = 0;
+  std::filesystem::path initialLatents;  ///< one tensor `latents` [N, 4, h, w] of standard noise
+  std::int64_t previewEvery = 0;         ///< sampler steps between previews; 0 = none
+  ComputeOptions compute;
+  std::filesystem::path outFolder;       ///< PNG files; empty = pictures only as events
+  bool grid = false;                     ///< also writes one contact sheet
+  bool operator==(const GenerateRequest&) const = default;
+};
+
+/// Makes (or completes) the class pictures of a base model, under their key.
+struct ClassImagesRequest {
+  ModelRef base;
+  SubjectOptions subject;       ///< classWord and classPrompt count
+  PriorOptions prior;
+  std::int64_t resolution = 0;
+  std::int64_t seed = 1;
+  ComputeOptions compute;
+  std::filesystem::path outFolder;
+  bool operator==(const ClassImagesRequest&) const = default;
+};
+
+/// A run's checkpoint in the form that other tools read; reopened and re-rendered before it is done.
+struct ExportRequest {
+  std::filesystem::path runFolder;
+  std::string checkpoint = "latest";
+  ExportFormat format = ExportFormat::Diffusers;
+  FileDType dtype = FileDType::Fp16;
+  std::filesystem::path out;
+  ComputeOptions compute;
+  bool operator==(const ExportRequest&) const = default;
+};
+
+/// Times the engine on a model; figures come with the finish event.
+struct BenchRequest {
+  ModelRef model;
+  std::int64_t repeats = 5;
+  ComputeOptions compute;
+  bool operator==(const BenchRequest&) const = default;
+};
+
+using Request = std::variant<TrainRequest, GenerateRequest, ClassImagesRequest, ExportRequest, BenchRequest>;
+
+/// A rule broken by a field: `path` is the dotted YAML path ("training.learningRate").
+struct FieldError {
+  std::string path;
+  Error error;
+  bool operator==(const FieldError&) const = default;
+};
+
+/// Visits every option section of a request in YAML order: visitor(sectionName, struct&).
+/// The one list of sections, shared by YAML, validation, flags, form and docs.
+template <class R, class Visitor>
+  requires std::is_same_v<std::remove_const_t<R>, TrainRequest>
+void forEachSection(R& r, Visitor&& visit) {
+  visit("subject", r.subject);
+  visit("training", r.training);
+  visit("lora", r.lora);
+  visit("prior", r.prior);
+  visit("optimizer", r.optimizer);
+  visit("watch", r.watch);
+  visit("checkpoints", r.checkpoints);
+  visit("compute", r.compute);
+}
+
+/// Ranges of the field tables and the rules between fields. Looks at values only, never at files.
+std::vector<FieldError> validate(const TrainRequest& request);
+std::vector<FieldError> validate(const GenerateRequest& request);
+std::vector<FieldError> validate(const ClassImagesRequest& request);
+std::vector<FieldError> validate(const ExportRequest& request);
+std::vector<FieldError> validate(const BenchRequest& request);
+std::vector<FieldError> validate(const Request& request);
+
+/// `{subject}`, `{token}`, `{class}` filled in: "a photo of {subject}" -> "a photo of sks dog".
+std::string renderPrompt(std::string_view prompt, const SubjectOptions& subject);
+/// Optimizer steps of the request: `steps`, or passes per photo over the photos that are not excluded.
+std::int64_t plannedSteps(const TrainRequest& request);
+
+}  // namespace likeness::api

@@ -1,0 +1,88 @@
+// Errors as values: every expected failure crosses a boundary as an Error, never as an exception.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+namespace likeness::api {
+
+/// What went wrong, as a closed list: the window translates by code, the command line picks its exit
+/// code by it (exitCode). Sentence and hint of each stand in error_texts.cpp.
+enum class ErrorCode {
+  Internal,           ///< a bug of ours; `detail` holds the inner text
+  BadUsage,           ///< the command line: {reason}
+  UnknownKey,         ///< {key} in {file}; {nearest} is the closest known one
+  WrongType,          ///< {key} in {file} must be {expected}
+  OutOfRange,         ///< {key} is {value}, must be {range}
+  BadCombination,     ///< {reason}: cross-field rule of validate()
+  MissingValue,       ///< {key} is required
+  FileNotFound,       ///< {file}
+  FileUnreadable,     ///< {file}: {reason}
+  FileUnwritable,     ///< {file}: {reason}
+  DiskFull,           ///< {file}; {needed} bytes needed, {free} free
+  NotAnImage,         ///< {file}
+  DamagedImage,       ///< {file}: {reason}
+  ImageTooLarge,      ///< {file} is {size}, limit {limit}
+  UnsupportedImage,   ///< {file}: {reason}
+  NoPhotos,           ///< {folder}
+  BadModelFolder,     ///< {folder}: {reason}
+  BadModelFile,       ///< {file}: {reason}; also hostile safetensors headers
+  ModelMismatch,      ///< {file}: missing, extra or misshaped tensors, listed in {tensors}
+  UnsupportedModel,   ///< {file}: {reason}
+  BadAdapter,         ///< {file}: {reason}
+  BadTokenizer,       ///< {file}: {reason}
+  PromptTooLong,      ///< {prompt} has {tokens} tokens, {limit} fit
+  TokenNotSingle,     ///< {token} is {pieces} tokens of this model
+  BadProject,         ///< {file}: {reason}
+  ProjectInUse,       ///< {folder} is open in another program ({owner})
+  NewerSchema,        ///< {file} was written by a newer version ({version})
+  RunExists,          ///< {folder} already holds a run
+  RunIncompatible,    ///< {folder}: {key} differs from the run that is to be continued
+  DamagedCheckpoint,  ///< {folder}: {reason}
+  NoCheckpoint,       ///< {folder}
+  NotEnoughMemory,    ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
+  DeviceMissing,      ///< {device}
+  NonFinite,          ///< {what} became NaN or infinite at step {step}; last good state is {folder}
+  PhotoChanged,       ///< {file} was changed or removed during the run
+  EngineMissing,      ///< the engine module could not be loaded: {reason}
+};
+
+/// A failure: code and context fill the sentence; `detail` is for the log and the "Details" button.
+struct Error {
+  ErrorCode code = ErrorCode::Internal;
+  std::vector<std::pair<std::string, std::string>> context;  ///< names as in ErrorCode's comments
+  std::string detail;                                        ///< inner text, may be empty
+
+  /// The value of a context entry, empty when absent.
+  std::string_view value(std::string_view name) const;
+  bool operator==(const Error&) const = default;
+};
+
+template <class T>
+using Result = tl::expected<T, Error>;
+
+/// `return fail(ErrorCode::FileNotFound, {{"file", path}});`
+inline tl::unexpected<Error> fail(ErrorCode code,
+                                  std::vector<std::pair<std::string, std::string>> context = {},
+                                  std::string detail = {}) {
+  return tl::unexpected<Error>(Error{code, std::move(context), std::move(detail)});
+}
+inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+
+/// Stable snake_case name, as in JSON: "file_not_found".
+std::string_view name(ErrorCode code);
+/// One English sentence: what is wrong and where, with the context filled in.
+std::string message(const Error& error);
+/// One English sentence: what to do about it.
+std::string hint(const Error& error);
+/// The English templates themselves, for translation: {"The photo {file} ...", "Remove it ..."}.
+std::pair<std::string_view, std::string_view> templates(ErrorCode code);
+/// Every code, in order; for the tests and the translation table.
+const std::vector<ErrorCode>& allErrorCodes();
+/// Exit codes of likeness-cli: 0 done, 1 internal, 2 usage, 3 input, 4 resources, 130 stopped.
+int exitCode(ErrorCode code);
+
+}  // namespace likeness::api

@@ -1,0 +1,115 @@
+// What can be done without tensors: projects, photos, runs, model inspection. Implemented by core/workspace.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/api/engine.h"
+#include "core/api/image.h"
+#include "core/api/requests.h"
+
+namespace likeness::api {
+
+/// project.yaml as a value. Paths inside the project folder are stored relative to it.
+struct Project {
+  std::filesystem::path folder;  ///< NAME.likeness
+  TrainRequest recipe;           ///< photos, subject, base and every option; runFolder stays empty
+  bool operator==(const Project&) const = default;
+};
+
+/// Held while a project is open for writing; a second program gets ProjectInUse.
+class ProjectLock {
+ public:
+  virtual ~ProjectLock() = default;
+};
+
+enum class FindingKind { Duplicate, Blurry, Small, BlackBars, Dark, Animated, AlphaFlattened };
+/// Something about a photo that a person should look at.
+struct PhotoFinding {
+  FindingKind kind = FindingKind::Blurry;
+  std::string text;               ///< English sentence: "Nearly the same as 02.jpg"
+  std::filesystem::path related;  ///< the other photo of a duplicate
+  bool operator==(const PhotoFinding&) const = default;
+};
+/// A photo read and checked; `error` set when it cannot be used.
+struct PhotoReport {
+  std::filesystem::path file;
+  int width = 0, height = 0;  ///< upright pixels
+  std::string contentHash;    ///< SHA-256 of the file, hex
+  Image thumbnail;            ///< longer side at most 256, upright, sRGB
+  std::vector<PhotoFinding> findings;
+  std::optional<Error> error;
+};
+
+struct RunSummary {
+  std::filesystem::path folder;
+  std::string name;                       ///< "0001"
+  TrainRequest request;
+  std::vector<std::int64_t> checkpoints;  ///< steps, ascending; only valid ones
+  std::int64_t steps = 0;                 ///< planned
+  bool finished = false;
+  std::optional<std::int64_t> best;       ///< step with the lowest subject probe
+};
+
+/// What a model file or folder is, from headers alone.
+struct ModelReport {
+  std::string kind;        ///< "diffusers folder", "run", "LoRA (kohya)", "safetensors file"
+  std::string family;      ///< "Stable Diffusion 1.x layout"
+  std::string prediction;  ///< epsilon, v_prediction
+  std::int64_t resolution = 0;
+  std::int64_t parameters = 0;
+  std::string dtype;
+  std::uint64_t bytes = 0;
+  std::vector<std::pair<std::string, std::string>> details;  ///< parts, metadata, licence
+  std::vector<std::string> problems;                         ///< missing, extra or misshaped tensors
+};
+
+struct TokenCheck {
+  std::vector<std::string> pieces;  ///< one = a single token
+  std::int64_t promptTokens = 0;    ///< of a whole prompt, without start and end
+  std::int64_t limit = 75;
+};
+
+/// Blocking unless said otherwise; call from any thread. Never loads the engine module.
+class Workspace {
+ public:
+  virtual ~Workspace() = default;
+
+  virtual Result<Project> createProject(const std::filesystem::path& folder) = 0;
+  virtual Result<Project> openProject(const std::filesystem::path& folder) = 0;
+  virtual Result<void> saveProject(const Project& project) = 0;
+  virtual Result<std::unique_ptr<ProjectLock>> lockProject(const std::filesystem::path& folder) = 0;
+  /// Copies a photo into photos/ (never modified afterwards) and returns the new path.
+  virtual Result<std::filesystem::path> importPhoto(const Project& project, const std::filesystem::path& file) = 0;
+  /// Files of a drop: folders are searched one level deep for pictures, other files are kept to be reported.
+  virtual std::vector<std::filesystem::path> expandDrop(const std::vector<std::filesystem::path>& dropped) = 0;
+
+  /// Reads and checks photos on a preparation thread, one report each, in order; duplicates are
+  /// found among all of them. Destroying the subscription cancels.
+  virtual std::unique_ptr<Subscription> checkPhotos(std::vector<std::filesystem::path> files,
+                                                    std::function<void(PhotoReport)> sink) = 0;
+
+  virtual std::vector<RunSummary> runs(const Project& project) = 0;
+  virtual Result<std::filesystem::path> nextRunFolder(const Project& project) = 0;
+  virtual std::vector<MetricSample> runMetrics(const std::filesystem::path& runFolder) = 0;
+
+  virtual Result<ModelReport> inspect(const std::filesystem::path& path) = 0;
+  /// The recipe that suits a model: its likeness.yaml, else its family's preset, over the defaults.
+  virtual Result<TrainRequest> recommendedRecipe(const ModelRef& base) = 0;
+  /// How the model's tokenizer cuts a word, and how long a prompt is.
+  virtual Result<TokenCheck> checkToken(const ModelRef& base, const std::string& token, const std::string& prompt) = 0;
+
+  /// Complete request as YAML, and back; unknown keys are errors naming the nearest known one.
+  virtual std::string toYaml(const TrainRequest& request) = 0;
+  virtual Result<TrainRequest> fromYaml(const std::string& text, const TrainRequest& defaults, const std::string& fileName) = 0;
+
+  virtual Result<Image> readImage(const std::filesystem::path& file, int maxSide) = 0;
+  /// The request a PNG of ours carries.
+  virtual Result<GenerateRequest> readRequest(const std::filesystem::path& png) = 0;
+  virtual std::filesystem::path resources() const = 0;
+};
+
+}  // namespace likeness::api

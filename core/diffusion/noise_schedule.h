@@ -1,0 +1,26 @@
+// The training noise schedule (DDPM): tables, forward process and targets.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "core/nn/stable_diffusion.h"
+
+namespace likeness::diffusion {
+
+class NoiseSchedule {
+ public:
+  explicit NoiseSchedule(const nn::NoiseScheduleConfig& config);
+  const nn::NoiseScheduleConfig& config() const { return m_config; }
+  /// Cumulative product of alphas, [T] fp32 on the CPU.
+  const at::Tensor& alphasCumprod() const { return m_alphasCumprod; }
+  /// sqrt(a_t) x0 + sqrt(1 - a_t) noise; x0, noise [N, C, h, w], timesteps [N] int64.
+  at::Tensor addNoise(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& timesteps) const;
+  /// What the network should predict: the noise, or v = sqrt(a_t) noise - sqrt(1 - a_t) x0.
+  at::Tensor target(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& timesteps) const;
+
+ private:
+  nn::NoiseScheduleConfig m_config;
+  at::Tensor m_alphasCumprod;
+};
+
+}  // namespace likeness::diffusion

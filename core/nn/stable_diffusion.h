@@ -1,0 +1,62 @@
+// A whole Stable Diffusion 1-type model as read from a diffusers folder: text encoder, UNet, autoencoder, tokenizer, schedule.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+
+#include "core/nn/autoencoder_kl.h"
+#include "core/nn/clip_text_model.h"
+#include "core/nn/unet_2d_condition_model.h"
+#include "core/nn/weights.h"
+#include "core/text/clip_tokenizer.h"
+
+namespace likeness::nn {
+
+enum class PredictionType { Epsilon, VPrediction };
+
+/// scheduler_config.json, as far as it describes the model (the sampler is the caller's choice).
+struct NoiseScheduleConfig {
+  std::int64_t numTrainTimesteps = 1000;
+  double betaStart = 0.00085, betaEnd = 0.012;
+  std::string betaSchedule = "scaled_linear";  ///< or linear
+  PredictionType predictionType = PredictionType::Epsilon;
+  std::int64_t stepsOffset = 1;
+  bool setAlphaToOne = false;
+  std::string timestepSpacing = "leading";
+};
+
+/// A network with the store that owns its parameters.
+template <class Model>
+struct Network {
+  std::shared_ptr<ParameterStore> store;
+  std::shared_ptr<const Model> model;
+};
+
+struct StableDiffusion {
+  std::filesystem::path folder;
+  text::ClipTokenizer tokenizer;
+  Network<ClipTextModel> textEncoder;
+  Network<UNet2DConditionModel> unet;
+  Network<AutoencoderKL> vae;
+  NoiseScheduleConfig schedule;
+  std::string weightHash;         ///< SHA-256 over the hashes of the three weight files, hex
+  std::int64_t resolution() const;  ///< pixels the UNet was made for: sample_size * VAE factor
+};
+
+struct LoadOptions {
+  at::ScalarType dtype = at::kFloat;          ///< UNet and text encoder
+  at::ScalarType vaeDtype = at::kFloat;
+  at::Device device = at::kCPU;
+  std::filesystem::path unetFile, textEncoderFile;  ///< replace the folder's weights (a run's checkpoint); empty = the folder's
+};
+/// Strict: missing, extra and misshaped tensors are listed. Errors: BadModelFolder, BadModelFile, ModelMismatch, UnsupportedModel, BadTokenizer.
+api::Result<StableDiffusion> loadStableDiffusion(const std::filesystem::path& folder, const LoadOptions& options, std::stop_token stop = {});
+/// A diffusers folder with every part, text-encoder keys in the prefixed form; configs and tokenizer copied from model.folder.
+/// Built under a temporary name and renamed. `replaceUnet` and `replaceTextEncoder` may hold other values (merged weights).
+api::Result<void> saveStableDiffusion(const StableDiffusion& model, const std::filesystem::path& out, at::ScalarType dtype,
+                                      const tensor::StateDict* replaceUnet = nullptr, const tensor::StateDict* replaceTextEncoder = nullptr);
+/// Token ids of prompts, padded: [N, 77] int64.
+at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts);
+
+}  // namespace likeness::nn

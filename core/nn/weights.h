@@ -1,0 +1,79 @@
+// The weight path: layers take their tensors from it by diffusers' key, so constructing a model is loading it.
+//
+//   Weights w(store);  Linear toQ(w / "to_q", 320, 320, /*bias=*/false);   // takes "....to_q.weight"
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/api/result.h"
+#include "core/tensor/state_dict.h"
+
+namespace likeness::nn {
+
+/// One live low-rank adapter of a layer: y += strength * scale * up(down(x)).
+struct LowRank {
+  at::Tensor down;      ///< [rank, in] (Linear) or [rank, in, k, k] (Conv2d)
+  at::Tensor up;        ///< [out, rank] or [out, rank, 1, 1]
+  double scale = 1;     ///< alpha / rank
+  double strength = 1;  ///< live; 0 skips it
+};
+/// What a layer looks at besides its own weight. Shared by the layer and the store; the networks do not know it.
+struct AdapterSlot {
+  std::vector<LowRank> adapters;
+};
+
+/// All parameters of one network (text encoder, UNet or VAE) by key.
+class ParameterStore {
+ public:
+  /// Takes tensors from a state dict, converted to `dtype` and `device`. `file` is for error texts.
+  ParameterStore(tensor::StateDict source, at::ScalarType dtype, at::Device device, std::string file);
+
+  /// Missing, misshaped and left-over tensors as ModelMismatch with every name; call after construction of the model.
+  api::Result<void> finish() const;
+
+  const std::map<std::string, at::Tensor>& parameters() const;  ///< leaves, in key order
+  /// Layers that can carry an adapter, by module key ("down_blocks.0....to_q").
+  const std::map<std::string, std::shared_ptr<AdapterSlot>>& slots() const;
+  tensor::StateDict stateDict() const;  ///< detached, sharing memory
+  std::int64_t parameterCount() const;
+
+  // Used by Weights alone.
+  at::Tensor take(const std::string& key, at::IntArrayRef shape);
+  std::shared_ptr<AdapterSlot> takeSlot(const std::string& moduleKey);
+  bool has(const std::string& key) const;
+
+ private:
+  tensor::StateDict m_source;
+  std::map<std::string, at::Tensor> m_parameters;
+  std::map<std::string, std::shared_ptr<AdapterSlot>> m_slots;
+  std::vector<std::string> m_problems;
+  at::ScalarType m_dtype;
+  at::Device m_device;
+  std::string m_file;
+};
+
+/// A place in the store; cheap to copy.
+class Weights {
+ public:
+  explicit Weights(ParameterStore& store, std::string prefix = {}) : m_store(&store), m_prefix(std::move(prefix)) {}
+  Weights operator/(std::string_view name) const;
+  Weights operator/(std::int64_t index) const;
+  /// The tensor `prefix.name`; a missing or misshaped one is noted for finish() and replaced by zeros.
+  at::Tensor tensor(std::string_view name, at::IntArrayRef shape) const;
+  bool has(std::string_view name) const;
+  /// The adapter slot of the module at this path.
+  std::shared_ptr<AdapterSlot> slot() const;
+  const std::string& prefix() const { return m_prefix; }
+
+ private:
+  ParameterStore* m_store;
+  std::string m_prefix;
+};
+
+}  // namespace likeness::nn

@@ -1,0 +1,29 @@
+// Named tensors and their files.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "core/api/result.h"
+#include "core/weights/safetensors.h"
+
+namespace likeness::tensor {
+
+/// Tensors by state-dict key, in key order.
+using StateDict = std::map<std::string, at::Tensor>;
+
+/// Reads every tensor of a file with pread straight into its final memory; `dtype` converts floating-point
+/// tensors on the way (one tensor's worth of extra memory at most). CPU, contiguous.
+api::Result<StateDict> loadSafetensors(const std::filesystem::path& file, std::optional<at::ScalarType> dtype = {},
+                                       std::stop_token stop = {});
+/// Writes atomically, converting floating-point tensors to `dtype` one at a time.
+api::Result<weights::WrittenFile> saveSafetensors(const std::filesystem::path& file, const StateDict& tensors,
+                                                  const std::map<std::string, std::string>& metadata,
+                                                  std::optional<at::ScalarType> dtype = {});
+
+}  // namespace likeness::tensor

@@ -1,0 +1,67 @@
+// Safetensors files without tensors: header index, strict checks before any allocation, and a writer.
+// Format rules: huggingface/safetensors README and safetensors/src/tensor.rs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/api/result.h"
+
+namespace likeness::weights {
+
+/// In the format's own order; the writer sorts by it, descending.
+enum class ScalarType { Bool, F4, F6E2M3, F6E3M2, U8, I8, F8E5M2, F8E4M3, F8E8M0, F8E4M3FNUZ, F8E5M2FNUZ, I16, U16, F16, BF16, I32, U32, F32, C64, F64, I64, U64 };
+std::string_view name(ScalarType type);   ///< "F16", as in the file
+std::size_t bits(ScalarType type);
+
+struct TensorInfo {
+  ScalarType dtype = ScalarType::F32;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0, end = 0;  ///< bytes relative to the data section
+};
+
+/// An opened file: the header is validated, data is read on demand with pread (never mapped:
+/// a file that shrinks underneath must be an error, not a SIGBUS).
+class SafetensorsFile {
+ public:
+  /// Errors: FileNotFound, FileUnreadable, BadModelFile (every rule of the format).
+  static api::Result<SafetensorsFile> open(const std::filesystem::path& file);
+  SafetensorsFile(SafetensorsFile&&) noexcept;
+  SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
+  ~SafetensorsFile();
+
+  const std::map<std::string, TensorInfo>& tensors() const;
+  const std::map<std::string, std::string>& metadata() const;
+  const std::filesystem::path& path() const;
+  /// Fills `out`, whose size must be end - begin. Errors: FileUnreadable (shrunk, I/O).
+  api::Result<void> read(const TensorInfo& tensor, std::span<std::byte> out) const;
+
+ private:
+  struct State;
+  explicit SafetensorsFile(std::unique_ptr<State> state);
+  std::unique_ptr<State> m_state;
+};
+
+/// A tensor to write: `produce` is called once, in file order, and hands its bytes to the given sink in pieces.
+struct TensorSource {
+  std::string name;
+  ScalarType dtype = ScalarType::F32;
+  std::vector<std::int64_t> shape;
+  std::function<api::Result<void>(const std::function<api::Result<void>(std::span<const std::byte>)>& sink)> produce;
+};
+/// Order: dtype descending, then name; header padded to 8 bytes; byte-identical to the reference writer.
+/// Written through base::AtomicFile. Returns the SHA-256 (hex) of the whole file and its size.
+struct WrittenFile {
+  std::string sha256;
+  std::uint64_t bytes = 0;
+};
+api::Result<WrittenFile> writeSafetensors(const std::filesystem::path& file, std::vector<TensorSource> tensors,
+                                          const std::map<std::string, std::string>& metadata);
+
+}  // namespace likeness::weights
