@@ -1,0 +1,28 @@
+// Pictures of the class made by the base model: cached under their key, resumable, shared by every run.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/api/requests.h"
+#include "core/base/reporter.h"
+#include "core/nn/stable_diffusion.h"
+
+namespace likeness::data {
+
+/// hash(base weights, class prompt, negative prompt, sampler settings, resolution, dtype, seed), not the count: 16 hex digits.
+std::string classImageKey(const api::ClassImagesRequest& request, const nn::StableDiffusion& model, at::ScalarType dtype);
+
+struct ClassImageSet {
+  std::filesystem::path folder;              ///< request.outFolder / key
+  std::vector<std::filesystem::path> files;  ///< 0000.png ..., as many as asked for, in order
+  std::int64_t made = 0;                     ///< of them in this call
+  bool cancelled = false;
+};
+/// Makes the pictures that are missing; picture i has seed request.seed + i and does not depend on the count or the batch.
+/// Reports stage, progress and each picture (also the ones found).
+api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& request, const nn::StableDiffusion& model,
+                                           base::Reporter& reporter);
+
+}  // namespace likeness::data
