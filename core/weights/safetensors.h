@@ -1,5 +1,5 @@
-// Safetensors files without tensors: header index, strict checks before any allocation, and a writer.
-// Format rules: huggingface/safetensors README and safetensors/src/tensor.rs.
+// Safetensors files without tensors: header index, strict checks before any allocation, and a
+// writer. Format rules: huggingface/safetensors README and safetensors/src/tensor.rs.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/api/result.h"
@@ -16,15 +19,50 @@
 namespace likeness::weights {
 
 /// In the format's own order; the writer sorts by it, descending.
-enum class ScalarType { Bool, F4, F6E2M3, F6E3M2, U8, I8, F8E5M2, F8E4M3, F8E8M0, F8E4M3FNUZ, F8E5M2FNUZ, I16, U16, F16, BF16, I32, U32, F32, C64, F64, I64, U64 };
-std::string_view name(ScalarType type);   ///< "F16", as in the file
+enum class ScalarType {
+  Bool,
+  F4,
+  F6E2M3,
+  F6E3M2,
+  U8,
+  I8,
+  F8E5M2,
+  F8E4M3,
+  F8E8M0,
+  F8E4M3FNUZ,
+  F8E5M2FNUZ,
+  I16,
+  U16,
+  F16,
+  BF16,
+  I32,
+  U32,
+  F32,
+  C64,
+  F64,
+  I64,
+  U64
+};
+std::string_view name(ScalarType type);  ///< "F16", as in the file
 std::size_t bits(ScalarType type);
+/// The type of a name as in the file; empty for unknown ones.
+std::optional<ScalarType> scalarType(std::string_view name);
 
 struct TensorInfo {
   ScalarType dtype = ScalarType::F32;
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0, end = 0;  ///< bytes relative to the data section
 };
+
+/// What a header says, checked against the size of its file.
+struct Header {
+  std::map<std::string, TensorInfo> tensors;
+  std::map<std::string, std::string> metadata;
+};
+/// Checks every rule of the format: JSON, types, limits (100,000 tensors, 32 dimensions), no
+/// duplicate keys, sizes equal to dtype x shape, and data covered from 0 to `dataBytes` without gap
+/// or overlap. The reason is one clause for BadModelFile.
+tl::expected<Header, std::string> parseHeader(std::string_view json, std::uint64_t dataBytes);
 
 /// An opened file: the header is validated, data is read on demand with pread (never mapped:
 /// a file that shrinks underneath must be an error, not a SIGBUS).
@@ -48,20 +86,30 @@ class SafetensorsFile {
   std::unique_ptr<State> m_state;
 };
 
-/// A tensor to write: `produce` is called once, in file order, and hands its bytes to the given sink in pieces.
+/// A tensor to write: `produce` is called once, in file order, and hands its bytes to the given
+/// sink in pieces.
 struct TensorSource {
   std::string name;
   ScalarType dtype = ScalarType::F32;
   std::vector<std::int64_t> shape;
-  std::function<api::Result<void>(const std::function<api::Result<void>(std::span<const std::byte>)>& sink)> produce;
+  std::function<api::Result<void>(
+      const std::function<api::Result<void>(std::span<const std::byte>)>& sink)>
+      produce;
 };
-/// Order: dtype descending, then name; header padded to 8 bytes; byte-identical to the reference writer.
-/// Written through base::AtomicFile. Returns the SHA-256 (hex) of the whole file and its size.
+/// Order: dtype descending, then name; header padded to 8 bytes; byte-identical to the reference
+/// writer (whose order of several metadata entries is random; here they are sorted). Written
+/// through base::AtomicFile. Returns the SHA-256 (hex) of the whole file and its size. Errors:
+/// FileUnwritable, DiskFull, those of `produce`.
 struct WrittenFile {
   std::string sha256;
   std::uint64_t bytes = 0;
 };
-api::Result<WrittenFile> writeSafetensors(const std::filesystem::path& file, std::vector<TensorSource> tensors,
+api::Result<WrittenFile> writeSafetensors(const std::filesystem::path& file,
+                                          std::vector<TensorSource> tensors,
                                           const std::map<std::string, std::string>& metadata);
+/// Sorts `tensors` into file order and returns the first bytes of their file: length and padded
+/// JSON.
+std::string layOutHeader(std::vector<TensorSource>& tensors,
+                         const std::map<std::string, std::string>& metadata);
 
 }  // namespace likeness::weights
