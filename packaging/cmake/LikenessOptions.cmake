@@ -1,7 +1,10 @@
-# Language, warnings, sanitizers, compiler cache. Everything a developer may switch is an option here.
+# Language, warnings, sanitizers, linker, compiler cache. Everything a developer may switch is an option here.
+include(CheckLinkerFlag)
+
 option(LIKENESS_BUILD_WINDOW "Build the Qt window" ON)
 option(LIKENESS_BUILD_TESTS "Build the tests" ON)
 option(LIKENESS_BUILD_FUZZERS "Build the libFuzzer targets (clang)" OFF)
+option(LIKENESS_CUDA "Build the CUDA target when nvcc 13 is found" ON)
 option(LIKENESS_WARNINGS_AS_ERRORS "Warnings fail the build" OFF)
 set(LIKENESS_SANITIZER "" CACHE STRING "address, undefined or thread; empty for none")
 
@@ -18,19 +21,39 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 
+# Paths are hashed relative to the source folder, so that a clone in another folder hits the cache too.
 find_program(LIKENESS_CCACHE ccache)
 if(LIKENESS_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${LIKENESS_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${LIKENESS_CCACHE})
 endif()
 
+foreach(linker lld gold)
+  check_linker_flag(CXX -fuse-ld=${linker} LIKENESS_HAVE_${linker})
+  if(LIKENESS_HAVE_${linker})
+    add_link_options($<$<LINK_LANGUAGE:CXX>:-fuse-ld=${linker}>)
+    break()
+  endif()
+endforeach()
+
 add_library(likeness_options INTERFACE)
-target_compile_options(likeness_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
-if(LIKENESS_WARNINGS_AS_ERRORS)
-  target_compile_options(likeness_options INTERFACE -Werror)
-endif()
+target_compile_options(likeness_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${LIKENESS_WARNINGS_AS_ERRORS}>>:-Werror>)
+target_include_directories(likeness_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/likeness_version.h.in ${PROJECT_BINARY_DIR}/generated/likeness_version.h @ONLY)
+
+# LibTorch and libgomp are not instrumented; what a sanitizer reports inside them is left out by the lists.
 if(LIKENESS_SANITIZER)
-  add_compile_options(-fsanitize=${LIKENESS_SANITIZER} -fno-omit-frame-pointer -g1)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${LIKENESS_SANITIZER}> $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer>)
+  if(LIKENESS_SANITIZER STREQUAL "undefined")
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=undefined>)
+  endif()
   add_link_options(-fsanitize=${LIKENESS_SANITIZER})
+  set(LIKENESS_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=detect_odr_violation=0"
+    "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/lsan.supp:print_suppressions=0"
+    "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/tsan.supp:ignore_noninstrumented_modules=1"
+    "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
-target_include_directories(likeness_options INTERFACE ${PROJECT_SOURCE_DIR})
 find_package(Threads REQUIRED)

@@ -21,6 +21,8 @@ function(likeness_core_library name)
 endfunction()
 
 # likeness_tests(base LABEL fast DEPS base): every .cpp of the current folder in one GoogleTest program, one ctest entry.
+# The program starts in the source folder (tests/support/main.cpp), so that no path of this machine is compiled in
+# and the compiler cache serves clones in other folders. Tests that are not `fast` get the machine for themselves.
 function(likeness_tests name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "DEPS;LIBS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -34,13 +36,21 @@ function(likeness_tests name)
     return()
   endif()
   add_executable(test_${name} ${sources})
-  target_link_libraries(test_${name} PRIVATE likeness_options GTest::gtest GTest::gmock GTest::gtest_main ${ARG_LIBS})
+  target_link_libraries(test_${name} PRIVATE likeness_options likeness_test_main GTest::gtest GTest::gmock ${ARG_LIBS})
   foreach(dep IN LISTS ARG_DEPS)
     target_link_libraries(test_${name} PRIVATE likeness_${dep})
   endforeach()
-  target_compile_definitions(test_${name} PRIVATE
-    LIKENESS_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LIKENESS_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
+  target_compile_definitions(test_${name} PRIVATE LIKENESS_SOURCE_DIR="." LIKENESS_GOLDEN_DIR="tests/golden")
   add_test(NAME ${name} COMMAND test_${name} --gtest_output=xml:${PROJECT_BINARY_DIR}/test-results/${name}.xml)
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "LIKENESS_RESOURCES=${PROJECT_SOURCE_DIR}/resources;QT_QPA_PLATFORM=offscreen")
+  likeness_test_properties(${name} ${ARG_LABEL} ${ARG_TIMEOUT})
+endfunction()
+
+# What every ctest entry gets, whatever runs in it.
+function(likeness_test_properties name label timeout)
+  set(processors 2)
+  if(label STREQUAL "fast")
+    set(processors 1)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} PROCESSORS ${processors}
+    ENVIRONMENT "LIKENESS_RESOURCES=${PROJECT_SOURCE_DIR}/resources;QT_QPA_PLATFORM=offscreen;${LIKENESS_TEST_ENVIRONMENT}")
 endfunction()
