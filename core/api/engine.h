@@ -50,7 +50,7 @@ class Engine {
   virtual ~Engine() = default;
   /// Queues a job, or says at once which field is wrong (validate).
   virtual Result<JobHandle> submit(Request request) = 0;
-  /// The sink is called on the compute thread and must return quickly.
+  /// The sink is called on the compute thread, must return quickly and must not throw.
   virtual std::unique_ptr<Subscription> subscribe(EventSink sink) = 0;
   /// Metrics of a job since a cursor (0 = all that the ring still holds).
   virtual MetricBatch drainMetrics(JobId job, std::uint64_t since) = 0;
@@ -60,6 +60,7 @@ class Engine {
 struct EngineOptions {
   std::filesystem::path resources;  ///< for `starter`
   std::function<void(int level, std::string_view message)> log;  ///< spdlog levels; any thread; may be empty
+  int niceness = 10;  ///< of the compute thread, so that a window stays responsive; 0 = as the program
 };
 
 /// The one symbol of the engine module: `extern "C" likeness_make_engine`. The caller owns the result.
