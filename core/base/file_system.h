@@ -1,5 +1,6 @@
 // The one layer that every write passes through. Whole files appear at once or not at all:
-// temporary name in the same folder, write, fsync, rename, fsync the folder. Tests install a faulty twin.
+// temporary name in the same folder, write, fsync, rename, fsync the folder. Tests install a faulty
+// twin.
 #pragma once
 
 #include <cstddef>
@@ -16,16 +17,19 @@
 
 namespace likeness::base {
 
-/// System calls of a write, one by one, so that a twin can fail each of them. Every call returns 0 or an errno value.
+/// System calls of a write, one by one, so that a twin can fail each of them. Every call returns 0
+/// or an errno value.
 class FileOperations {
  public:
   virtual ~FileOperations() = default;
-  virtual int open(const std::filesystem::path& file, int flags, int& descriptor);
+  virtual int open(const std::filesystem::path& file,
+                   int flags,
+                   int& descriptor);  ///< new files: 0666 & ~umask
   virtual int write(int descriptor, std::span<const std::byte> bytes);  ///< all of them
   virtual int sync(int descriptor);
   virtual int close(int descriptor);
   virtual int rename(const std::filesystem::path& from, const std::filesystem::path& to);
-  virtual int remove(const std::filesystem::path& file);
+  virtual int remove(const std::filesystem::path& file);  ///< a file or an empty folder
   virtual int makeFolder(const std::filesystem::path& folder);
   virtual int truncate(const std::filesystem::path& file, std::uint64_t size);
 };
@@ -55,13 +59,15 @@ class AtomicFile {
 api::Result<void> writeFile(const std::filesystem::path& file, std::string_view content);
 api::Result<void> writeFile(const std::filesystem::path& file, std::span<const std::byte> content);
 /// Errors: FileNotFound, FileUnreadable (also larger than `limit` bytes).
-api::Result<std::string> readFile(const std::filesystem::path& file, std::uint64_t limit = 64u << 20);
+api::Result<std::string> readFile(const std::filesystem::path& file,
+                                  std::uint64_t limit = 64u << 20);
 /// Creates missing parents too. Errors: FileUnwritable, DiskFull.
 api::Result<void> makeFolder(const std::filesystem::path& folder);
 /// Publishes a finished folder under its final name: fsyncs both parents. `to` must not exist.
 api::Result<void> renameFolder(const std::filesystem::path& from, const std::filesystem::path& to);
 api::Result<void> removeAll(const std::filesystem::path& path);
-/// Removes files and folders that an interrupted write left behind (our temporary names) directly in `folder`.
+/// Removes files and folders that an interrupted write left behind (our temporary names) directly
+/// in `folder`. What belongs to another process that still lives stays. Failures are ignored.
 void removeLeftovers(const std::filesystem::path& folder);
 /// Name under which AtomicFile and checkpoint writing build things up: ".NAME.likeness-tmp-PID".
 std::filesystem::path temporaryName(const std::filesystem::path& file);
@@ -77,6 +83,7 @@ class AppendFile {
   api::Result<void> sync();
 
  private:
+  AppendFile() = default;
   int m_descriptor = -1;
   std::filesystem::path m_file;
 };
@@ -97,10 +104,13 @@ class FileLock {
   ~FileLock();
 
  private:
+  FileLock() = default;
   int m_descriptor = -1;
 };
 
-/// $LIKENESS_RESOURCES, else ../share/likeness beside the program, else the build tree's resources/.
+/// $LIKENESS_RESOURCES, else ../share/likeness beside the program, else resources/ of the source
+/// tree that the program was built in or from (found by walking up, through the build tree's
+/// CMakeCache.txt).
 std::filesystem::path findResources();
 
 }  // namespace likeness::base

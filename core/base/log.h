@@ -1,4 +1,5 @@
-// Logging behind one function: spdlog's fmt and LibTorch's fmt must never meet in a translation unit.
+// Logging behind one function: spdlog's fmt and LibTorch's fmt must never meet in a translation
+// unit.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,6 @@
-// Counter-based randomness: every draw is a pure function of (seed, purpose, step, sample). No generator has state,
-// which is what makes resume exact and draws independent of threads, ranks and accumulation.
+// Counter-based randomness: every draw is a pure function of (seed, purpose, step, sample). No
+// generator has state, which is what makes resume exact and draws independent of threads, ranks and
+// accumulation.
 #pragma once
 
 #include <array>
@@ -8,7 +9,8 @@
 
 namespace likeness::base {
 
-/// What a draw is for; part of the key, so streams never overlap. Append only: values are stored in runs.
+/// What a draw is for; part of the key, so streams never overlap. Append only: values are stored in
+/// runs.
 enum class Purpose : std::uint32_t {
   Order = 1,
   Timestep = 2,
@@ -24,8 +26,16 @@ enum class Purpose : std::uint32_t {
   Test = 12,
 };
 
-/// Philox4x32-10 (Salmon et al., SC 2011) keyed by (seed, purpose, step, sample).
+/// The Philox4x32-10 bijection itself (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+/// 3", SC 2011); words in the order of Random123's known-answer vectors.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
+
+/// Philox4x32-10 keyed by (seed, purpose, step, sample).
 /// `sample` is the position in the global batch, so ranks and accumulation do not change the draws.
+/// One block of (seed, purpose; step, sample) makes key and upper counter of the stream, so streams
+/// of one seed and purpose cannot meet. All calls read the same stream: use one object for one kind
+/// of draw. Equal on every machine: no library function whose last bit may differ takes part.
 class Random {
  public:
   Random(std::uint64_t seed, Purpose purpose, std::uint64_t step = 0, std::uint64_t sample = 0);
@@ -41,7 +51,7 @@ class Random {
 
  private:
   std::array<std::uint32_t, 2> m_key;
-  std::uint64_t m_step, m_sample;
+  std::array<std::uint32_t, 2> m_stream;
 };
 
 }  // namespace likeness::base

@@ -1,4 +1,5 @@
-// How a running job speaks and listens: the engine implements it, jobs (train, generate, class images, export) are plain functions over it.
+// How a running job speaks and listens: the engine implements it, jobs (train, generate, class
+// images, export) are plain functions over it.
 #pragma once
 
 #include <stop_token>
@@ -18,7 +19,8 @@ class Reporter {
   virtual void checkpoint(const api::CheckpointSaved& checkpoint) = 0;
   virtual void warning(const api::Error& error) = 0;
 
-  /// Requested as soon as any stop is asked for; looked at once per step, sampler step, file and tensor.
+  /// Requested as soon as any stop is asked for; looked at once per step, sampler step, file and
+  /// tensor.
   virtual std::stop_token stop() const = 0;
   /// True once per request made through JobControl.
   virtual bool takeCheckpointRequest() = 0;

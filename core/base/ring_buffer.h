@@ -1,4 +1,5 @@
-// A bounded ring with a cursor per reader: the writer never waits, a slow reader learns that it missed something.
+// A bounded ring with a cursor per reader: the writer never waits, a slow reader learns that it
+// missed something.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +20,8 @@ class RingBuffer {
     m_items[m_count++ % m_items.size()] = item;
   }
 
-  /// Items pushed since `cursor` (0 = from the beginning), the new cursor, and whether some were overwritten.
+  /// Items pushed since `cursor` (0 = from the beginning), the new cursor, and whether some were
+  /// overwritten.
   struct Batch {
     std::vector<T> items;
     std::uint64_t next = 0;
