@@ -17,13 +17,23 @@ namespace likeness::tensor {
 /// Tensors by state-dict key, in key order.
 using StateDict = std::map<std::string, at::Tensor>;
 
-/// Reads every tensor of a file with pread straight into its final memory; `dtype` converts floating-point
-/// tensors on the way (one tensor's worth of extra memory at most). CPU, contiguous.
-api::Result<StateDict> loadSafetensors(const std::filesystem::path& file, std::optional<at::ScalarType> dtype = {},
+/// Reads every tensor of a file with pread straight into its final memory; `dtype` converts
+/// floating-point tensors on the way (one tensor's worth of extra memory at most). CPU, contiguous.
+/// A stop request, looked at once per tensor, returns an empty dictionary. Errors: FileNotFound,
+/// FileUnreadable, BadModelFile.
+api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
+                                       std::optional<at::ScalarType> dtype = {},
                                        std::stop_token stop = {});
-/// Writes atomically, converting floating-point tensors to `dtype` one at a time.
-api::Result<weights::WrittenFile> saveSafetensors(const std::filesystem::path& file, const StateDict& tensors,
-                                                  const std::map<std::string, std::string>& metadata,
-                                                  std::optional<at::ScalarType> dtype = {});
+/// Writes atomically, converting floating-point tensors to `dtype` one at a time. Any device and
+/// memory layout. Errors: FileUnwritable, DiskFull.
+api::Result<weights::WrittenFile> saveSafetensors(
+    const std::filesystem::path& file,
+    const StateDict& tensors,
+    const std::map<std::string, std::string>& metadata,
+    std::optional<at::ScalarType> dtype = {});
+/// A tensor as the writer takes it; bytes are converted when asked for.
+weights::TensorSource tensorSource(const std::string& name,
+                                   const at::Tensor& tensor,
+                                   std::optional<at::ScalarType> dtype = {});
 
 }  // namespace likeness::tensor

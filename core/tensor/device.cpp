@@ -1,0 +1,150 @@
+// What this machine can compute with.
+#include "core/tensor/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
+#include <ATen/Parallel.h>
+#include <ATen/cpu/Utils.h>
+#include <dlfcn.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <thread>
+
+#include "core/tensor/bf16_check.h"
+
+namespace likeness::tensor {
+namespace {
+
+constexpr std::int64_t mebibyte = 1 << 20;
+
+/// LibTorch's CUDA part, loaded once and before anyone asks at::hasCUDA(), whose answer sticks.
+bool loadCuda() {
+  static const bool loaded = [] {
+    if (!::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL)) return false;  // no driver
+    Dl_info info{};
+    if (!::dladdr(reinterpret_cast<const void*>(&at::cpu::get_cpu_capabilities), &info))
+      return false;
+    const auto library = std::filesystem::path(info.dli_fname).parent_path() / "libtorch_cuda.so";
+    return ::dlopen(library.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr;
+  }();
+  return loaded && at::hasCUDA();
+}
+
+std::int64_t cudaDevices() {
+  return loadCuda() ? static_cast<std::int64_t>(at::detail::getCUDAHooks().deviceCount()) : 0;
+}
+
+/// Through the driver, whose ABI is fixed; the CUDA headers are not needed for it.
+std::string cudaName(int index) {
+  using GetName = int (*)(char*, int, int);
+  const auto getName = reinterpret_cast<GetName>(::dlsym(RTLD_DEFAULT, "cuDeviceGetName"));
+  char text[256] = {};
+  if (!getName || getName(text, sizeof text, index) != 0) return "CUDA device";
+  return text;
+}
+
+/// The number in a file that holds just one; empty for "max" or no file.
+std::optional<std::int64_t> numberIn(const std::string& file) {
+  std::ifstream in(file);
+  std::int64_t value = 0;
+  if (in >> value) return value;
+  return {};
+}
+
+/// A "Name:   123 kB" line of /proc, in MiB.
+std::int64_t procMiB(const std::string& file, const std::string& name) {
+  std::ifstream in(file);
+  for (std::string word; in >> word;) {
+    std::int64_t kib = 0;
+    if (word == name + ":" && in >> kib) return kib / 1024;
+  }
+  return 0;
+}
+
+/// What the control group (container) leaves; version 2 first, then version 1.
+std::int64_t cgroupFreeMiB() {
+  const std::pair<const char*, const char*> files[] = {
+      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
+      {"/sys/fs/cgroup/memory/memory.limit_in_bytes",
+       "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
+  for (const auto& [limitFile, usedFile] : files) {
+    const auto limit = numberIn(limitFile), used = numberIn(usedFile);
+    if (limit && used) return std::max<std::int64_t>(0, *limit - *used) / mebibyte;
+  }
+  return std::numeric_limits<std::int64_t>::max();
+}
+
+api::Device cpuDevice() {
+  const auto capabilities = at::cpu::get_cpu_capabilities();
+  const auto name = capabilities.find("cpu_name");
+  const std::string cpu = name == capabilities.end() ? "CPU" : name->second.toStringRef();
+  const unsigned cores = std::thread::hardware_concurrency();
+  const bool fast = cpuHasFastBf16();
+  const bool passed = fast && bf16SelfCheck();
+  return {"cpu",
+          cpu + ", " + std::to_string(cores) + (cores == 1 ? " core" : " cores") +
+              (fast ? ", bf16" : ""),
+          procMiB("/proc/meminfo", "MemTotal"),
+          availableMemoryMiB(),
+          passed,
+          !fast    ? "no fast bf16"
+          : passed ? "bf16 self-check passed"
+                   : "bf16 self-check failed"};
+}
+
+}  // namespace
+
+std::vector<api::Device> listDevices() {
+  std::vector<api::Device> devices{cpuDevice()};
+  for (std::int64_t i = 0; i < cudaDevices(); ++i) {
+    const auto [free, total] = at::accelerator::getMemoryInfo(static_cast<c10::DeviceIndex>(i));
+    devices.push_back({"cuda:" + std::to_string(i),
+                       cudaName(static_cast<int>(i)),
+                       static_cast<std::int64_t>(total) / mebibyte,
+                       static_cast<std::int64_t>(free) / mebibyte,
+                       true,
+                       ""});
+  }
+  return devices;
+}
+
+api::Result<at::Device> chooseDevice(const std::string& id) {
+  if (id == "cpu") return at::Device(at::kCPU);
+  const std::int64_t count = cudaDevices();
+  if (id == "auto") return count > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  for (std::int64_t i = 0; i < count; ++i)
+    if (id == "cuda:" + std::to_string(i) || (i == 0 && id == "cuda"))
+      return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(i));
+  return api::fail(api::ErrorCode::DeviceMissing, {{"device", id}});
+}
+
+at::ScalarType chooseDType(api::DType wanted, const at::Device& device, std::int64_t parameters) {
+  if (wanted == api::DType::Fp32) return at::kFloat;
+  if (wanted == api::DType::Bf16) return at::kBFloat16;
+  if (device.is_cuda()) return at::kBFloat16;
+  const bool gains = parameters >= bf16WorthwhileParameters;
+  return gains && cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
+}
+
+int setThreads(std::int64_t threads) {
+  const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(static_cast<int>(threads > 0 ? threads : cores));
+  return at::get_num_threads();
+}
+
+std::int64_t availableMemoryMiB() {
+  return std::min(procMiB("/proc/meminfo", "MemAvailable"), cgroupFreeMiB());
+}
+
+std::int64_t peakRssMiB() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+}  // namespace likeness::tensor
