@@ -108,6 +108,7 @@ fetch_wheels() {  # fetch_wheels REQUIREMENTS FOLDER
     fi
     stop 15 "pip could not fetch LibTorch; its log is $log."
   fi
+  rm -f "$log"
 }
 
 # A folder takes its final name only when everything is in it, so an interrupted download never looks complete.

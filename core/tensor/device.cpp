@@ -16,6 +16,9 @@
 #include <thread>
 
 #include "core/tensor/bf16_check.h"
+#ifdef LIKENESS_HAVE_CUDA
+#include "core/tensor/cuda/cuda_devices.h"
+#endif
 
 namespace likeness::tensor {
 namespace {
@@ -46,6 +49,20 @@ std::string cudaName(int index) {
   char text[256] = {};
   if (!getName || getName(text, sizeof text, index) != 0) return "CUDA device";
   return text;
+}
+
+/// "compute 9.0, driver for CUDA 13.0", where this was built with the CUDA toolkit.
+std::string cudaNote([[maybe_unused]] std::size_t index) {
+#ifdef LIKENESS_HAVE_CUDA
+  const std::vector<CudaDevice> devices = queryCudaDevices();
+  if (index < devices.size()) {
+    const CudaDevice& device = devices[index];
+    return "compute " + std::to_string(device.major) + "." + std::to_string(device.minor) +
+           ", driver for CUDA " + std::to_string(device.driver / 1000) + "." +
+           std::to_string(device.driver % 1000 / 10);
+  }
+#endif
+  return {};
 }
 
 /// The number in a file that holds just one; empty for "max" or no file.
@@ -108,7 +125,7 @@ std::vector<api::Device> listDevices() {
                        static_cast<std::int64_t>(total) / mebibyte,
                        static_cast<std::int64_t>(free) / mebibyte,
                        true,
-                       ""});
+                       cudaNote(static_cast<std::size_t>(i))});
   }
   return devices;
 }
