@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,7 +25,7 @@ using FieldValue =
 struct FieldInfo {
   std::string_view key;    ///< YAML leaf, camelCase; the flag is its kebab-case form
   std::string_view label;  ///< plain words, for the form
-  std::string_view help;   ///< one or two sentences: what it does, when to change it
+  std::string_view help = "";  ///< one or two sentences: what it does, when to change it
   std::string_view unit = "";
   double min = std::numeric_limits<double>::lowest();  ///< inclusive; numbers only
   double max = std::numeric_limits<double>::max();     ///< inclusive; numbers only
@@ -79,18 +80,24 @@ constexpr FieldKind kindOf() {
   else if constexpr (std::is_same_v<M, std::vector<std::string>>) return FieldKind::TextList;
   else return FieldKind::Text;
 }
+template <auto First, auto... Rest>
+constexpr auto& reach(auto& object) {
+  if constexpr (sizeof...(Rest) == 0) return object.*First;
+  else return reach<Rest...>(object.*First);
+}
 }  // namespace detail
 
-/// `field<&LoraOptions::rank>({.key = "rank", .label = "Rank", ...})`
-template <auto Pointer>
+/// `field<&LoraOptions::rank>({.key = "rank", .label = "Rank", ...})`. Further pointers reach into nested
+/// structs: `field<&PriorOptions::sampling, &SamplingOptions::steps>(...)` is a row of PriorOptions.
+template <auto First, auto... Rest>
 constexpr auto field(FieldInfo info) {
-  using S = typename detail::MemberOf<decltype(Pointer)>::Struct;
-  using M = typename detail::MemberOf<decltype(Pointer)>::Member;
+  using S = typename detail::MemberOf<decltype(First)>::Struct;
+  using M = std::remove_cvref_t<decltype(detail::reach<First, Rest...>(std::declval<S&>()))>;
   Field<S> row{info};
   row.kind = detail::kindOf<M>();
   if constexpr (std::is_enum_v<M>) row.choices = EnumNames<M>::names;
   row.get = [](const S& object) -> FieldValue {
-    const M& member = object.*Pointer;
+    const M& member = detail::reach<First, Rest...>(object);
     if constexpr (std::is_same_v<M, bool>) return member;
     else if constexpr (std::is_integral_v<M>) return static_cast<std::int64_t>(member);
     else if constexpr (std::is_floating_point_v<M>) return static_cast<double>(member);
@@ -99,7 +106,7 @@ constexpr auto field(FieldInfo info) {
     else return member;
   };
   row.set = [](S& object, const FieldValue& value) -> bool {
-    M& member = object.*Pointer;
+    M& member = detail::reach<First, Rest...>(object);
     if constexpr (std::is_same_v<M, bool>) {
       if (const auto* v = std::get_if<bool>(&value)) return member = *v, true;
     } else if constexpr (std::is_integral_v<M>) {

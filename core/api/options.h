@@ -65,11 +65,11 @@ struct SamplingOptions {
 /// What is trained, how long and how fast.
 struct TrainingOptions {
   Method method = Method::Full;
-  std::int64_t steps = 0;                ///< optimizer steps; 0 = passesPerPhoto x photos / batchSize
+  std::int64_t steps = 0;                ///< optimizer steps; 0 = from passesPerPhoto, see plannedSteps()
   double passesPerPhoto = 100;           ///< the strength control
   std::int64_t batchSize = 1;            ///< subject pictures per micro-batch (as many class pictures beside)
   std::int64_t gradientAccumulation = 1; ///< micro-batches per optimizer step
-  double learningRate = 5e-6;
+  double learningRate = 5e-6;            ///< of the full method; effectiveLearningRate() chooses
   bool trainTextEncoder = true;          ///< full method only; a LoRA trains the UNet alone
   double textEncoderLearningRate = 0;    ///< 0 = learningRate
   LrScheduleKind lrSchedule = LrScheduleKind::Constant;
@@ -85,6 +85,7 @@ struct TrainingOptions {
 struct LoraOptions {
   std::int64_t rank = 16;
   double alpha = 0;                      ///< 0 = rank
+  double learningRate = 1e-4;            ///< in place of TrainingOptions::learningRate
   std::vector<std::string> targets = {"to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"};
   bool operator==(const LoraOptions&) const = default;
 };

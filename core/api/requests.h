@@ -135,6 +135,29 @@ void forEachSection(R& r, Visitor&& visit) {
   visit("compute", r.compute);
 }
 
+template <class R, class Visitor>
+  requires std::is_same_v<std::remove_const_t<R>, GenerateRequest>
+void forEachSection(R& r, Visitor&& visit) {
+  visit("subject", r.subject);
+  visit("sampling", r.sampling);
+  visit("compute", r.compute);
+}
+template <class R, class Visitor>
+  requires std::is_same_v<std::remove_const_t<R>, ClassImagesRequest>
+void forEachSection(R& r, Visitor&& visit) {
+  visit("subject", r.subject);
+  visit("prior", r.prior);
+  visit("compute", r.compute);
+}
+template <class R, class Visitor>
+  requires std::is_same_v<std::remove_const_t<R>, ExportRequest> || std::is_same_v<std::remove_const_t<R>, BenchRequest>
+void forEachSection(R& r, Visitor&& visit) {
+  visit("compute", r.compute);
+}
+
+/// Rows of the plain members of a request: prompt, seed, count, size...
+template <> std::span<const Field<GenerateRequest>> fields<GenerateRequest>();
+
 /// Ranges of the field tables and the rules between fields. Looks at values only, never at files.
 std::vector<FieldError> validate(const TrainRequest& request);
 std::vector<FieldError> validate(const GenerateRequest& request);
@@ -144,8 +167,12 @@ std::vector<FieldError> validate(const BenchRequest& request);
 std::vector<FieldError> validate(const Request& request);
 
 /// `{subject}`, `{token}`, `{class}` filled in: "a photo of {subject}" -> "a photo of sks dog".
+/// Without a class word the prompt is taken as it is.
 std::string renderPrompt(std::string_view prompt, const SubjectOptions& subject);
-/// Optimizer steps of the request: `steps`, or passes per photo over the photos that are not excluded.
+/// Optimizer steps of the request: `steps`, or passes per photo times the photos that are not excluded,
+/// over the photos of one step (batch size x accumulation), rounded up.
 std::int64_t plannedSteps(const TrainRequest& request);
+/// The UNet's learning rate: that of the chosen method.
+double effectiveLearningRate(const TrainRequest& request);
 
 }  // namespace likeness::api

@@ -15,10 +15,10 @@ enum class ErrorCode {
   Internal,           ///< a bug of ours; `detail` holds the inner text
   BadUsage,           ///< the command line: {reason}
   UnknownKey,         ///< {key} in {file}; {nearest} is the closest known one
-  WrongType,          ///< {key} in {file} must be {expected}
-  OutOfRange,         ///< {key} is {value}, must be {range}
-  BadCombination,     ///< {reason}: cross-field rule of validate()
-  MissingValue,       ///< {key} is required
+  WrongType,          ///< {key} in {file} is {value}, must be {expected}
+  OutOfRange,         ///< {key} ({label}) in {file} is {value}, must be {range}
+  BadCombination,     ///< {key}, {reason}, {fix}: cross-field rule of validate()
+  MissingValue,       ///< {key} ({label}) is required; {fix}
   FileNotFound,       ///< {file}
   FileUnreadable,     ///< {file}: {reason}
   FileUnwritable,     ///< {file}: {reason}
@@ -79,7 +79,11 @@ std::string message(const Error& error);
 /// One English sentence: what to do about it.
 std::string hint(const Error& error);
 /// The English templates themselves, for translation: {"The photo {file} ...", "Remove it ..."}.
+/// `{file}` is a context entry, `{needed:bytes}` one shown as a size ("2.1 GiB"); `[a {x}|b {y}|c]`
+/// takes the first part whose entries are all there, or nothing.
 std::pair<std::string_view, std::string_view> templates(ErrorCode code);
+/// A template, or its translation, with the context of `error` filled in.
+std::string fillTemplate(std::string_view text, const Error& error);
 /// Every code, in order; for the tests and the translation table.
 const std::vector<ErrorCode>& allErrorCodes();
 /// Exit codes of likeness-cli: 0 done, 1 internal, 2 usage, 3 input, 4 resources, 130 stopped.
