@@ -40,22 +40,31 @@ struct StableDiffusion {
   Network<UNet2DConditionModel> unet;
   Network<AutoencoderKL> vae;
   NoiseScheduleConfig schedule;
-  std::string weightHash;         ///< SHA-256 over the hashes of the three weight files, hex
+  std::string weightHash;           ///< SHA-256 over the hashes of the three weight files, hex
   std::int64_t resolution() const;  ///< pixels the UNet was made for: sample_size * VAE factor
 };
 
 struct LoadOptions {
-  at::ScalarType dtype = at::kFloat;          ///< UNet and text encoder
+  /// Masters of UNet and text encoder: fp32 for training (whatever the compute dtype), the compute dtype for generation.
+  at::ScalarType dtype = at::kFloat;
   at::ScalarType vaeDtype = at::kFloat;
   at::Device device = at::kCPU;
-  std::filesystem::path unetFile, textEncoderFile;  ///< replace the folder's weights (a run's checkpoint); empty = the folder's
+  std::filesystem::path unetFile,
+      textEncoderFile;  ///< replace the folder's weights (a run's checkpoint); empty = the folder's
 };
-/// Strict: missing, extra and misshaped tensors are listed. Errors: BadModelFolder, BadModelFile, ModelMismatch, UnsupportedModel, BadTokenizer.
-api::Result<StableDiffusion> loadStableDiffusion(const std::filesystem::path& folder, const LoadOptions& options, std::stop_token stop = {});
+/// Strict: missing, extra and misshaped tensors are listed. A stop request (looked at per tensor) returns a model whose
+/// networks are null. Errors: FileNotFound, BadModelFolder, BadModelFile, ModelMismatch, UnsupportedModel, BadTokenizer.
+api::Result<StableDiffusion> loadStableDiffusion(const std::filesystem::path& folder,
+                                                 const LoadOptions& options,
+                                                 std::stop_token stop = {});
 /// A diffusers folder with every part, text-encoder keys in the prefixed form; configs and tokenizer copied from model.folder.
-/// Built under a temporary name and renamed. `replaceUnet` and `replaceTextEncoder` may hold other values (merged weights).
-api::Result<void> saveStableDiffusion(const StableDiffusion& model, const std::filesystem::path& out, at::ScalarType dtype,
-                                      const tensor::StateDict* replaceUnet = nullptr, const tensor::StateDict* replaceTextEncoder = nullptr);
+/// Built under a temporary name and renamed; `out` must not exist or be an empty folder.
+/// `replaceUnet` and `replaceTextEncoder` may hold other values (merged weights). Errors: FileUnwritable, DiskFull.
+api::Result<void> saveStableDiffusion(const StableDiffusion& model,
+                                      const std::filesystem::path& out,
+                                      at::ScalarType dtype,
+                                      const tensor::StateDict* replaceUnet = nullptr,
+                                      const tensor::StateDict* replaceTextEncoder = nullptr);
 /// Token ids of prompts, padded: [N, 77] int64.
 at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts);
 

@@ -1,6 +1,8 @@
-// The weight path: layers take their tensors from it by diffusers' key, so constructing a model is loading it.
+// The weight path: layers take their tensors from it by diffusers' key, so constructing a model is
+// loading it.
 //
-//   Weights w(store);  Linear toQ(w / "to_q", 320, 320, /*bias=*/false);   // takes "....to_q.weight"
+//   Weights w(store);  Linear toQ(w / "to_q", 320, 320, /*bias=*/false);   // takes
+//   "....to_q.weight"
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,21 +25,28 @@ struct LowRank {
   double scale = 1;     ///< alpha / rank
   double strength = 1;  ///< live; 0 skips it
 };
-/// What a layer looks at besides its own weight. Shared by the layer and the store; the networks do not know it.
+/// What a layer looks at besides its own weight. Shared by the layer and the store; the networks do
+/// not know it.
 struct AdapterSlot {
   std::vector<LowRank> adapters;
 };
 
-/// All parameters of one network (text encoder, UNet or VAE) by key.
+/// All parameters of one network (text encoder, UNet or VAE) by key. Their dtype is the master
+/// dtype; layers compute in the dtype of their input (layers.h).
 class ParameterStore {
  public:
   /// Takes tensors from a state dict, converted to `dtype` and `device`. `file` is for error texts.
-  ParameterStore(tensor::StateDict source, at::ScalarType dtype, at::Device device, std::string file);
+  ParameterStore(tensor::StateDict source,
+                 at::ScalarType dtype,
+                 at::Device device,
+                 std::string file);
 
-  /// Missing, misshaped and left-over tensors as ModelMismatch with every name; call after construction of the model.
+  /// Missing, misshaped and left-over tensors as ModelMismatch with every name; call after
+  /// construction of the model.
   api::Result<void> finish() const;
 
-  const std::map<std::string, at::Tensor>& parameters() const;  ///< leaves, in key order
+  /// Leaves, in key order. They need no gradient until someone calls requires_grad_ on them.
+  const std::map<std::string, at::Tensor>& parameters() const;
   /// Layers that can carry an adapter, by module key ("down_blocks.0....to_q").
   const std::map<std::string, std::shared_ptr<AdapterSlot>>& slots() const;
   tensor::StateDict stateDict() const;  ///< detached, sharing memory
@@ -61,10 +70,12 @@ class ParameterStore {
 /// A place in the store; cheap to copy.
 class Weights {
  public:
-  explicit Weights(ParameterStore& store, std::string prefix = {}) : m_store(&store), m_prefix(std::move(prefix)) {}
+  explicit Weights(ParameterStore& store, std::string prefix = {})
+      : m_store(&store), m_prefix(std::move(prefix)) {}
   Weights operator/(std::string_view name) const;
   Weights operator/(std::int64_t index) const;
-  /// The tensor `prefix.name`; a missing or misshaped one is noted for finish() and replaced by zeros.
+  /// The tensor `prefix.name`; a missing or misshaped one is noted for finish() and replaced by
+  /// zeros.
   at::Tensor tensor(std::string_view name, at::IntArrayRef shape) const;
   bool has(std::string_view name) const;
   /// The adapter slot of the module at this path.
