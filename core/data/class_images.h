@@ -1,4 +1,5 @@
-// Pictures of the class made by the base model: cached under their key, resumable, shared by every run.
+// Pictures of the class made by the base model: cached under their key, resumable, shared by every
+// run.
 #pragma once
 
 #include <filesystem>
@@ -11,8 +12,11 @@
 
 namespace likeness::data {
 
-/// hash(base weights, class prompt, negative prompt, sampler settings, resolution, dtype, seed), not the count: 16 hex digits.
-std::string classImageKey(const api::ClassImagesRequest& request, const nn::StableDiffusion& model, at::ScalarType dtype);
+/// hash(base weights, class prompt, negative prompt, sampler settings, resolution, dtype, seed),
+/// not the count: 16 hex digits.
+std::string classImageKey(const api::ClassImagesRequest& request,
+                          const nn::StableDiffusion& model,
+                          at::ScalarType dtype);
 
 struct ClassImageSet {
   std::filesystem::path folder;              ///< request.outFolder / key
@@ -20,9 +24,15 @@ struct ClassImageSet {
   std::int64_t made = 0;                     ///< of them in this call
   bool cancelled = false;
 };
-/// Makes the pictures that are missing; picture i has seed request.seed + i and does not depend on the count or the batch.
-/// Reports stage, progress and each picture (also the ones found).
-api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& request, const nn::StableDiffusion& model,
+/// Makes the pictures that are missing, computing in `dtype`; picture i has seed request.seed + i
+/// and does not depend on the count, and on the batch only within the last bits of matrix products
+/// (at most 1 of 255 per pixel in fp32). A picture that is there is kept when it can be read and
+/// has the right size. Each is written whole with its request inside, so a killed call continues
+/// where it was. Reports stage, progress and each picture (also the ones found). Never records
+/// gradients. Errors: NonFinite, NotEnoughMemory, FileUnwritable, DiskFull.
+api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& request,
+                                           const nn::StableDiffusion& model,
+                                           at::ScalarType dtype,
                                            base::Reporter& reporter);
 
 }  // namespace likeness::data

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -11,18 +12,34 @@
 
 namespace likeness::diffusion {
 
-/// One trajectory. Coefficients are computed in double, stored as diffusers stores them.
+/// One trajectory, used from step 0 to the last in order. Latents are fp32 throughout, whatever the
+/// network computes in; coefficients are computed in double from diffusers' fp32 tables.
 class Sampler {
  public:
   virtual ~Sampler() = default;
   virtual std::int64_t steps() const = 0;
-  virtual double timestep(std::int64_t i) const = 0;        ///< what the network is told at step i; Euler's may be fractional
-  virtual double initNoiseSigma() const = 0;                ///< factor on standard noise at the start
+  /// What the network is told at step i; Euler's may be fractional.
+  virtual double timestep(std::int64_t i) const = 0;
+  /// Factor on standard noise at the start.
+  virtual double initNoiseSigma() const = 0;
+  /// What the network is shown at step i.
   virtual at::Tensor scaleModelInput(const at::Tensor& x, std::int64_t i) const = 0;
-  /// x_{i+1} from x_i and the network's output. `noise` yields a standard normal tensor of x's shape (eta > 0 only).
-  virtual at::Tensor step(const at::Tensor& modelOutput, const at::Tensor& x, std::int64_t i, const std::function<at::Tensor()>& noise) = 0;
+  /// The finished latents as the network sees them from step i (for previews).
+  virtual at::Tensor denoised(const at::Tensor& modelOutput,
+                              const at::Tensor& x,
+                              std::int64_t i) const = 0;
+  /// x_{i+1} from x_i and the network's output. `noise` yields a standard normal tensor of x's
+  /// shape; it is called once per step when eta > 0 and not otherwise.
+  virtual at::Tensor step(const at::Tensor& modelOutput,
+                          const at::Tensor& x,
+                          std::int64_t i,
+                          const std::function<at::Tensor()>& noise) = 0;
 };
 
-std::unique_ptr<Sampler> makeSampler(const NoiseSchedule& schedule, const api::SamplingOptions& options);
+/// The sampler of `options` for a model. Timesteps follow the model's `timestep_spacing`; where its
+/// configuration is silent, each sampler has diffusers' default of its class (DDIM leading, the
+/// others linspace). More steps than the model has noise levels are cut to that number.
+std::unique_ptr<Sampler> makeSampler(const NoiseSchedule& schedule,
+                                     const api::SamplingOptions& options);
 
 }  // namespace likeness::diffusion

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
-#include "core/api/requests.h"
 #include "core/api/image.h"
+#include "core/api/requests.h"
 #include "core/nn/stable_diffusion.h"
 
 namespace likeness::generate {
@@ -14,37 +18,68 @@ namespace likeness::generate {
 struct Job {
   std::string prompt, negativePrompt;
   api::SamplingOptions sampling;
-  std::vector<std::int64_t> seeds;  ///< one picture each; noise of a picture depends on its seed alone
-  std::int64_t width = 0, height = 0;
-  at::Tensor initialLatents;        ///< [N, 4, h, w] standard noise; undefined = drawn from the seeds
+  std::vector<std::int64_t>
+      seeds;  ///< one picture each; noise of a picture depends on its seed alone
+  std::int64_t width = 0, height = 0;  ///< pixels; 0 = what the model was made for
+  at::Tensor initialLatents;  ///< [N, 4, h, w] standard noise; undefined = drawn from the seeds
 };
 struct Callbacks {
+  /// After each sampler step, over all batches: `step` of `steps`.
   std::function<void(std::int64_t step, std::int64_t steps)> onStep;
-  /// Denoised latents so far, [N, 4, h, w] fp32; called every `previewEvery` steps.
-  std::function<void(std::int64_t step, const at::Tensor& x0)> onPreview;
+  /// The finished latents as the network sees them so far, [n, 4, h, w] fp32, of pictures first ..
+  /// first + n - 1, after every `previewEvery` steps of a batch except its last.
+  std::function<void(std::int64_t step, std::int64_t first, const at::Tensor& x0)> onPreview;
   std::int64_t previewEvery = 0;
+  /// A batch is done: its latents [n, 4, h, w], of pictures first .. first + n - 1.
+  std::function<void(std::int64_t first, const at::Tensor& latents)> onBatch;
 };
 
-/// Encodes prompts and keeps the last ones; makes latents, decodes pictures. Guidance by one batched forward over
-/// [uncond, cond] (none at guidance 1). Batches of at most `maxBatch` pictures.
+/// Encodes prompts and keeps the last ones; makes latents, decodes pictures. Guidance by one
+/// batched forward over [uncond, cond] (none at guidance 1). Batches of at most `maxBatch`
+/// pictures. Never records gradients, so it can be called on weights that are being trained.
 class Generator {
  public:
-  explicit Generator(const nn::StableDiffusion& model, std::int64_t maxBatch = 8);
-  /// Latents as the UNet sees them [N, 4, h, w]. A stop request returns what ErrorCode-free callers treat as cancelled: an undefined tensor.
-  at::Tensor latents(const Job& job, const Callbacks& callbacks, std::stop_token stop);
-  /// [N, 4, h, w] -> N pictures.
+  /// `dtype` of the computation (UNet and autoencoder); absent = that of the UNet's parameters. The
+  /// model must outlive the generator.
+  explicit Generator(const nn::StableDiffusion& model,
+                     std::int64_t maxBatch = 8,
+                     std::optional<at::ScalarType> dtype = {});
+  /// Latents as the UNet sees them, [N, 4, h, w] fp32. A stop request, looked at before every
+  /// sampler step, returns an undefined tensor. Pictures do not depend on the batch they were made
+  /// in, up to the last bits of matrix products (at most 1 of 255 per pixel in fp32). Errors:
+  /// NonFinite.
+  api::Result<at::Tensor> latents(const Job& job,
+                                  const Callbacks& callbacks = {},
+                                  std::stop_token stop = {});
+  /// [N, 4, h, w] -> N pictures, decoded in slices that keep memory flat.
   std::vector<api::Image> decode(const at::Tensor& latents) const;
   /// Weights changed (training went on): forget encoded prompts.
   void invalidate();
 
  private:
   at::Tensor encode(const std::string& prompt);
+  api::Result<at::Tensor> sampleBatch(const Job& job,
+                                      std::int64_t first,
+                                      std::int64_t count,
+                                      const Callbacks& callbacks,
+                                      std::stop_token stop);
   const nn::StableDiffusion& m_model;
   std::int64_t m_maxBatch;
+  at::ScalarType m_dtype;
   std::map<std::string, at::Tensor> m_encoded;
 };
 
-/// N pictures side by side in near-square rows with a 4 px gap.
+/// The most pictures, up to `wanted`, whose batch fits into `availableMiB` (an estimate from the
+/// widths of UNet and autoencoder). Errors: NotEnoughMemory when not even one does.
+api::Result<std::int64_t> fittingBatch(const nn::StableDiffusion& model,
+                                       std::int64_t wanted,
+                                       std::int64_t width,
+                                       std::int64_t height,
+                                       at::ScalarType dtype,
+                                       std::int64_t availableMiB);
+
+/// N pictures of one size side by side in near-square rows with a 4 px white gap; `columns` 0
+/// chooses.
 api::Image contactSheet(const std::vector<api::Image>& pictures, int columns = 0);
 
 }  // namespace likeness::generate
