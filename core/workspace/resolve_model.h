@@ -10,17 +10,20 @@ namespace likeness::workspace {
 
 /// Files of a model to load. For a run: the base model's folder plus the checkpoint's files.
 struct ResolvedModel {
-  std::filesystem::path folder;            ///< diffusers folder with configs and tokenizer
-  std::filesystem::path unetFile;          ///< empty = the folder's own
-  std::filesystem::path textEncoderFile;   ///< empty = the folder's own
-  std::filesystem::path adapterFile;       ///< LoRA run: adapter.safetensors (PEFT keys), alpha in its metadata
-  std::optional<std::int64_t> step;        ///< of the checkpoint
-  std::optional<api::TrainRequest> run;    ///< the run's own request
+  std::filesystem::path folder;           ///< diffusers folder with configs and tokenizer
+  std::filesystem::path unetFile;         ///< empty = the folder's own
+  std::filesystem::path textEncoderFile;  ///< empty = the folder's own
+  std::filesystem::path
+      adapterFile;  ///< LoRA run: adapter.safetensors (PEFT keys), alpha in its metadata
+  std::optional<std::int64_t> step;      ///< of the checkpoint
+  std::optional<api::TrainRequest> run;  ///< the run's own request
 };
 /// Errors: FileNotFound, BadModelFolder, NoCheckpoint, DamagedCheckpoint.
-api::Result<ResolvedModel> resolveModel(const api::ModelRef& ref, const std::filesystem::path& resources);
+api::Result<ResolvedModel> resolveModel(const api::ModelRef& ref,
+                                        const std::filesystem::path& resources);
 
-/// A finished checkpoint folder: runs/0001/checkpoints/000320 with manifest.json, verified by size (and by hash when asked).
+/// A finished checkpoint folder: runs/0001/checkpoints/000320 with manifest.json, verified by size
+/// (and by hash when asked).
 struct CheckpointInfo {
   std::int64_t step = 0;
   std::filesystem::path folder;
