@@ -19,8 +19,8 @@ namespace likeness::engine {
 /// idle.
 class ComputeEngine : public api::Engine {
  public:
-  /// `runner` is what a job does; tests give their own.
-  explicit ComputeEngine(api::EngineOptions options, JobRunner runner = runJob);
+  /// `runner` is what a job does: runJob, or a test's own.
+  explicit ComputeEngine(api::EngineOptions options, JobRunner runner);
   /// Stops the running job (it keeps a checkpoint), ends the queued ones as Cancelled, and waits.
   ~ComputeEngine() override;
 

@@ -10,5 +10,5 @@ extern "C" __attribute__((visibility("default"))) likeness::api::Engine* likenes
         [log = options.log](likeness::base::LogLevel level, std::string_view message) {
           log(static_cast<int>(level), message);
         });
-  return new likeness::engine::ComputeEngine(options);
+  return new likeness::engine::ComputeEngine(options, likeness::engine::runJob);
 }

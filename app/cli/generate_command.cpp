@@ -1,0 +1,187 @@
+// likeness-cli generate and class-images: words in, pictures out.
+#include <charconv>
+
+#include "app/cli/command.h"
+#include "app/cli/flags.h"
+#include "app/cli/run_job.h"
+#include "core/workspace/resolve_model.h"
+
+namespace likeness::cli {
+
+using namespace api;
+namespace fs = std::filesystem;
+
+namespace {
+
+tl::unexpected<Error> usage(std::string reason) {
+  return fail(ErrorCode::BadUsage, {{"reason", std::move(reason)}});
+}
+
+template <class T>
+bool parseWhole(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty();
+}
+
+/// "128x96" or "128"
+Result<void> parseSize(const std::string& text, GenerateRequest& request) {
+  if (text.empty()) return {};
+  const auto cross = text.find('x');
+  const std::string_view width = std::string_view(text).substr(0, cross);
+  const std::string_view height =
+      cross == std::string::npos ? width : std::string_view(text).substr(cross + 1);
+  if (!parseWhole(width, request.width) || !parseWhole(height, request.height))
+    return usage("--size takes WIDTHxHEIGHT in pixels, such as 512x512, not '" + text + "'");
+  return {};
+}
+
+/// "FILE" or "FILE:STRENGTH"; a file whose own name ends like a strength wins.
+AdapterRef parseAdapter(const std::string& text) {
+  const auto colon = text.rfind(':');
+  double strength = 1;
+  std::error_code error;
+  if (colon != std::string::npos && !fs::exists(text, error) &&
+      parseWhole(std::string_view(text).substr(colon + 1), strength))
+    return {text.substr(0, colon), strength};
+  return {text, 1};
+}
+
+struct GenerateArguments {
+  explicit GenerateArguments(CLI::App& app) : flags(app) {}
+  Flags flags;
+  GenerateRequest request;
+  std::vector<std::string> adapters;
+  std::string size;
+};
+
+Result<CommandResult> runGenerate(const GenerateArguments& a, Workspace& workspace) {
+  GenerateRequest request = a.request;
+  if (const auto size = parseSize(a.size, request); !size) return fail(size.error());
+  for (const auto& text : a.adapters) request.adapters.push_back(parseAdapter(text));
+  // A run knows its subject, so {subject} in the prompt means it.
+  const auto resolved = workspace::resolveModel(request.model, workspace.resources());
+  if (!resolved) return fail(resolved.error());
+  if (resolved->run) request.subject = resolved->run->subject;
+  for (const auto& applied : {a.flags.apply("subject", request.subject),
+                              a.flags.apply("sampling", request.sampling),
+                              a.flags.apply("compute", request.compute)})
+    if (!applied) return fail(applied.error());
+  auto result = runJob(request, workspace);
+  if (!result) return result;
+  result->text =
+      std::string(result->stopped ? "Stopped; what was finished is in " : "Pictures are in ") +
+      request.outFolder.string() + " (" + figure(*result, "per_image_s") +
+      " s each, model loaded in " + figure(*result, "load_s") + " s)\n";
+  return result;
+}
+
+constexpr const char* kGenerateFooter = R"(Examples
+  likeness-cli generate --model runs/bo --prompt "a photo of {subject} on the beach" --count 4 --out pictures
+  likeness-cli generate --model runs/bo --prompt "a photo of sks dog" --guidance 5 --seed 7 --out pictures
+  likeness-cli generate --model ~/models/sd15 --adapter bo-lora.safetensors:0.8 --prompt "sks dog" --out pictures
+  likeness-cli generate --prompt "a red car" --sampler dpmpp_2m --steps 20 --karras --grid --out pictures
+Picture i has seed + i. Every PNG carries its complete request; `likeness-cli inspect PICTURE.png` shows it.)";
+
+struct ClassImageArguments {
+  explicit ClassImageArguments(CLI::App& app) : flags(app) {}
+  Flags flags;
+  ClassImagesRequest request;
+};
+
+Result<CommandResult> runClassImages(const ClassImageArguments& a, Workspace& workspace) {
+  ClassImagesRequest request = a.request;
+  for (const auto& applied : {a.flags.apply("subject", request.subject),
+                              a.flags.apply("sampling", request.prior.sampling),
+                              a.flags.apply("compute", request.compute)})
+    if (!applied) return fail(applied.error());
+  auto result = runJob(request, workspace);
+  if (!result) return result;
+  result->text = (result->stopped ? "Stopped; " : "") + figure(*result, "made") +
+                 " new class pictures are in " + figure(*result, "folder") + "\n";
+  return result;
+}
+
+constexpr const char* kClassImagesFooter =
+    R"(Pictures are kept under a key of model, words and settings, so a second call completes what a first one began.
+
+Example
+  likeness-cli class-images --class dog --count 100 --out class-images)";
+
+}  // namespace
+
+Command addGenerate(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("generate", "Make pictures from words with a model or a run");
+  app->footer(kGenerateFooter);
+  auto a = std::make_shared<GenerateArguments>(*app);
+  GenerateRequest& r = a->request;
+  app->add_option("--model",
+                  r.model.path,
+                  "starter (built in), a Stable Diffusion folder in diffusers' form, or a run")
+      ->type_name("MODEL_OR_RUN")
+      ->default_str(r.model.path);
+  app->add_option("--checkpoint",
+                  r.model.checkpoint,
+                  "Of a run: latest, best (lowest subject probe) or a step number")
+      ->type_name("latest|best|N")
+      ->default_str(r.model.checkpoint);
+  app->add_option("--adapter",
+                  a->adapters,
+                  "LoRA file (kohya or PEFT), with its strength after a colon; may be repeated")
+      ->type_name("FILE[:STRENGTH]")
+      ->allow_extra_args(false);
+  app->add_option("--prompt", r.prompt, "What to show; {subject} stands for the run's subject")
+      ->type_name("TEXT")
+      ->required();
+  app->add_option("--negative", r.negativePrompt, "What not to show")->type_name("TEXT");
+  app->add_option("--seed", r.seed, "Seed of the first picture")
+      ->type_name("N")
+      ->capture_default_str();
+  app->add_option("--count", r.count, "How many pictures")->type_name("N")->capture_default_str();
+  app->add_option(
+         "--size", a->size, "Pixels, multiples of 8; without it what the model was made for")
+      ->type_name("WxH");
+  app->add_option(
+         "--initial-latents",
+         r.initialLatents,
+         "Start from this noise: one tensor `latents` [N, 4, h, w] in units of standard noise")
+      ->type_name("FILE.safetensors");
+  app->add_option("--out", r.outFolder, "Folder for the pictures")->type_name("DIR")->required();
+  app->add_flag("--grid", r.grid, "Also write one contact sheet");
+  a->flags.add("sampling", r.sampling);
+  a->flags.add("compute", r.compute);
+  a->flags.add("subject", r.subject, {"subjectName", "subjectPrompt", "classPrompt"});
+  return {app, [a](Workspace& workspace) { return runGenerate(*a, workspace); }};
+}
+
+Command addClassImages(CLI::App& root) {
+  CLI::App* app = root.add_subcommand(
+      "class-images", "Make the class pictures that training uses to keep the class as it was");
+  app->footer(kClassImagesFooter);
+  auto a = std::make_shared<ClassImageArguments>(*app);
+  ClassImagesRequest& r = a->request;
+  app->add_option("--base", r.base.path, "The model that makes them")
+      ->type_name("MODEL")
+      ->default_str(r.base.path);
+  app->add_option("--count", r.prior.classImages, "How many there shall be")
+      ->type_name("N")
+      ->capture_default_str();
+  app->add_option("--resolution",
+                  r.resolution,
+                  "Side in pixels, a multiple of 8; 0 = what the model was made for")
+      ->type_name("PX")
+      ->capture_default_str();
+  app->add_option("--negative", r.prior.negativePrompt, "What they should not show")
+      ->type_name("TEXT");
+  app->add_option("--seed", r.seed, "Seed of the first picture")
+      ->type_name("N")
+      ->capture_default_str();
+  app->add_option("--out", r.outFolder, "Folder that holds them, one folder per key")
+      ->type_name("DIR")
+      ->required();
+  a->flags.add("subject", r.subject, {"subjectName", "token", "subjectPrompt"});
+  a->flags.add("sampling", r.prior.sampling);
+  a->flags.add("compute", r.compute);
+  return {app, [a](Workspace& workspace) { return runClassImages(*a, workspace); }};
+}
+
+}  // namespace likeness::cli

@@ -1,0 +1,154 @@
+// likeness-cli inspect: says what a file or folder is, from headers alone and without the engine.
+#include <fstream>
+
+#include "app/cli/command.h"
+#include "app/cli/flags.h"
+#include "core/config/config.h"
+
+namespace likeness::cli {
+
+using namespace api;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// "Label:   value" lines in one column.
+class Report {
+ public:
+  void line(const std::string& label, const std::string& value) {
+    if (!value.empty())
+      m_text +=
+          label + ":" + std::string(label.size() < 14 ? 15 - label.size() : 1, ' ') + value + "\n";
+  }
+  std::string text() && { return std::move(m_text); }
+
+ private:
+  std::string m_text;
+};
+
+std::string megabytes(std::uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
+
+CommandResult describeModel(const ModelReport& model, const fs::path& path) {
+  CommandResult result;
+  result.json = {{"path", path.string()},
+                 {"kind", model.kind},
+                 {"family", model.family},
+                 {"prediction", model.prediction},
+                 {"resolution", model.resolution},
+                 {"parameters", model.parameters},
+                 {"dtype", model.dtype},
+                 {"bytes", model.bytes},
+                 {"details", nlohmann::ordered_json::object()},
+                 {"problems", model.problems}};
+  Report report;
+  report.line("Kind", model.kind);
+  report.line("Family", model.family);
+  report.line("Prediction", model.prediction);
+  if (model.resolution > 0) report.line("Resolution", std::to_string(model.resolution) + " px");
+  if (model.parameters > 0) report.line("Parameters", std::to_string(model.parameters));
+  report.line("Numbers", model.dtype);
+  if (model.bytes > 0) report.line("Size", megabytes(model.bytes));
+  for (const auto& [label, value] : model.details) {
+    report.line(label, value);
+    result.json["details"][label] = value;
+  }
+  for (const auto& problem : model.problems) report.line("Problem", problem);
+  result.text = std::move(report).text();
+  return result;
+}
+
+CommandResult describeProject(const Project& project, Workspace& workspace) {
+  CommandResult result;
+  const TrainRequest& recipe = project.recipe;
+  Report report;
+  report.line("Kind", "project");
+  report.line("Subject", renderPrompt("{subject}", recipe.subject));
+  report.line("Base model", recipe.base.path);
+  report.line("Photos", std::to_string(recipe.photos.size()));
+  report.line("Method", std::string(enumName(recipe.training.method)));
+  report.line("Steps", std::to_string(plannedSteps(recipe)));
+  result.json = {{"path", project.folder.string()},
+                 {"kind", "project"},
+                 {"token", recipe.subject.token},
+                 {"class", recipe.subject.classWord},
+                 {"base", recipe.base.path},
+                 {"photos", recipe.photos.size()},
+                 {"runs", nlohmann::ordered_json::array()}};
+  for (const RunSummary& run : workspace.runs(project)) {
+    const std::int64_t reached = run.checkpoints.empty() ? 0 : run.checkpoints.back();
+    report.line("Run " + run.name,
+                std::to_string(reached) + " of " + std::to_string(run.steps) + " steps" +
+                    (run.finished ? ", finished" : ""));
+    result.json["runs"].push_back({{"name", run.name},
+                                   {"steps", run.steps},
+                                   {"checkpoints", run.checkpoints},
+                                   {"finished", run.finished}});
+  }
+  result.text = std::move(report).text();
+  return result;
+}
+
+CommandResult describePicture(const GenerateRequest& request, const fs::path& file) {
+  CommandResult result;
+  result.json = nlohmann::ordered_json::parse(config::toJson(request));
+  result.json["path"] = file.string();
+  result.json["kind"] = "picture";
+  Report report;
+  report.line("Kind", "picture made by Likeness");
+  report.line("Model", request.model.path);
+  report.line("Prompt", renderPrompt(request.prompt, request.subject));
+  report.line("Negative", request.negativePrompt);
+  for (const auto& row : fields<SamplingOptions>())
+    report.line(std::string(row.label), toText(row.get(request.sampling)));
+  report.line("Seed", std::to_string(request.seed));
+  if (request.width > 0)
+    report.line("Size", std::to_string(request.width) + "x" + std::to_string(request.height));
+  result.text = std::move(report).text();
+  return result;
+}
+
+bool isPng(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  char magic[8] = {};
+  return file.read(magic, sizeof magic) &&
+         std::string_view(magic, sizeof magic) == std::string_view("\x89PNG\r\n\x1a\n", 8);
+}
+
+Result<CommandResult> runInspect(const fs::path& path, Workspace& workspace) {
+  std::error_code error;
+  if (!fs::exists(path, error) && path != "starter")
+    return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
+  if (fs::exists(path / "project.yaml", error)) {
+    const auto project = workspace.openProject(path);
+    if (!project) return fail(project.error());
+    return describeProject(*project, workspace);
+  }
+  if (fs::is_regular_file(path, error) && isPng(path)) {
+    const auto request = workspace.readRequest(path);
+    if (!request) return fail(request.error());
+    return describePicture(*request, path);
+  }
+  const auto model = workspace.inspect(path);
+  if (!model) return fail(model.error());
+  return describeModel(*model, path);
+}
+
+}  // namespace
+
+Command addInspect(CLI::App& root) {
+  CLI::App* app =
+      root.add_subcommand("inspect", "Say what a model, run, adapter, project or picture is");
+  app->footer(
+      "Reads headers only, so it answers at once whatever the size.\n\nExamples\n  likeness-cli "
+      "inspect runs/bo\n  likeness-cli inspect "
+      "bo.safetensors --json\n  likeness-cli inspect pictures/0001.png");
+  auto path = std::make_shared<fs::path>();
+  app->add_option("path", *path, "File or folder")->type_name("PATH")->required();
+  return {app, [path](Workspace& workspace) { return runInspect(*path, workspace); }};
+}
+
+}  // namespace likeness::cli

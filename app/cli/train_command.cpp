@@ -1,0 +1,199 @@
+// likeness-cli train: photos or a project in, a run folder out.
+#include "app/cli/command.h"
+#include "app/cli/flags.h"
+#include "app/cli/run_job.h"
+#include "core/config/config.h"
+#include "core/workspace/resolve_model.h"
+
+namespace likeness::cli {
+
+using namespace api;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TrainArguments {
+  explicit TrainArguments(CLI::App& app) : flags(app) {}
+  Flags flags;
+  fs::path project, base, config, out;
+  std::vector<fs::path> photos;
+  bool resume = false, printConfig = false;
+};
+
+/// Where a run of a project goes, and the lock that keeps other programs away meanwhile.
+struct ProjectPlace {
+  std::unique_ptr<ProjectLock> lock;
+  fs::path runFolder;
+};
+
+Result<ProjectPlace> placeInProject(const TrainArguments& a,
+                                    const Project& project,
+                                    Workspace& workspace) {
+  ProjectPlace place;
+  auto lock = workspace.lockProject(project.folder);
+  if (!lock) return fail(lock.error());
+  place.lock = std::move(*lock);
+  if (!a.out.empty()) {
+    place.runFolder = a.out;
+    return place;
+  }
+  const auto runs = workspace.runs(project);
+  if (a.resume && !runs.empty()) {
+    place.runFolder = runs.back().folder;
+    return place;
+  }
+  auto next = workspace.nextRunFolder(project);
+  if (!next) return fail(next.error());
+  place.runFolder = *next;
+  return place;
+}
+
+/// The base model: it decides the recipe below everything else, so it is looked for before anything
+/// is laid over.
+Result<ModelRef> baseModel(const TrainArguments& a) {
+  ModelRef base;
+  if (!a.config.empty()) {
+    TrainRequest scratch;
+    if (const auto read = config::applyYamlFile(scratch, a.config); !read)
+      return fail(read.error());
+    base = scratch.base;
+  }
+  if (!a.base.empty()) base = ModelRef{a.base.string(), "latest", ""};
+  return base;
+}
+
+Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
+  if (!a.base.empty()) request.base = ModelRef{a.base.string(), "latest", ""};
+  Result<void> applied;
+  forEachSection(request, [&](std::string_view section, auto& options) {
+    if (applied) applied = a.flags.apply(section, options);
+  });
+  if (!applied || a.photos.empty()) return applied;
+  for (const auto& path : a.photos)
+    if (std::error_code error; !fs::exists(path, error))
+      return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
+  request.photos.clear();
+  for (auto& file : workspace.expandDrop(a.photos))
+    request.photos.push_back({std::move(file), {}, {}, false});
+  if (request.photos.empty())
+    return fail(ErrorCode::NoPhotos, {{"folder", a.photos.front().string()}});
+  return {};
+}
+
+/// struct defaults < the model's recipe < project or run < --config < flags.
+Result<TrainRequest> buildRequest(const TrainArguments& a,
+                                  Workspace& workspace,
+                                  ProjectPlace& place) {
+  TrainRequest request;
+  const fs::path started = a.out / "run.yaml";
+  if (!a.project.empty()) {
+    auto project = workspace.openProject(a.project);
+    if (!project) return fail(project.error());
+    request = std::move(project->recipe);
+    if (!a.printConfig) {
+      auto placed = placeInProject(a, *project, workspace);
+      if (!placed) return fail(placed.error());
+      place = std::move(*placed);
+      request.runFolder = place.runFolder;
+      request.classImageFolder = project->folder / "class-images";
+      request.cacheFolder = project->folder / "cache";
+    }
+  } else if (std::error_code error; a.resume && fs::exists(started, error)) {
+    if (const auto read = config::applyYamlFile(request, started); !read) return fail(read.error());
+    request.runFolder = a.out;
+  } else {
+    const auto base = baseModel(a);
+    if (!base) return fail(base.error());
+    auto recipe = workspace.recommendedRecipe(*base);
+    if (!recipe) return fail(recipe.error());
+    request = std::move(*recipe);
+    request.base = *base;
+    request.runFolder = a.out;
+  }
+  if (!a.config.empty())
+    if (const auto read = config::applyYamlFile(request, a.config); !read)
+      return fail(read.error());
+  if (const auto applied = applyFlags(a, request, workspace); !applied)
+    return fail(applied.error());
+  if (!a.out.empty()) request.runFolder = a.out;
+  request.resume = a.resume;
+  return request;
+}
+
+std::string summary(const CommandResult& result, const TrainRequest& request) {
+  const std::string run = request.runFolder.string();
+  if (result.stopped)
+    return "Stopped after step " + figure(result, "steps") + "; everything is kept in " + run +
+           ".\nContinue with: likeness-cli train --out " + run + " --resume\n";
+  return "Trained " + figure(result, "steps") + " steps in " + figure(result, "total_s") + " s (" +
+         figure(result, "step_s_median") + " s a step). The run is " + run +
+         "\nTry it: likeness-cli generate --model " + run + " --prompt \"a photo of " +
+         request.subject.token + " " + request.subject.classWord + "\" --out pictures\n";
+}
+
+Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
+  ProjectPlace place;
+  const auto request = buildRequest(a, workspace, place);
+  if (!request) return fail(request.error());
+  if (a.printConfig) {
+    CommandResult result;
+    result.text = config::toYaml(*request, true);
+    result.json["config"] = result.text;
+    return result;
+  }
+  if (request->runFolder.empty())
+    return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
+  auto result = runJob(*request, workspace);
+  if (!result) return result;
+  result->json["run"] = request->runFolder.string();
+  result->text = summary(*result, *request);
+  return result;
+}
+
+constexpr const char* kFooter =
+    R"(Options are taken from, the later winning: built-in defaults, the recipe that suits the base model,
+the project or --config, the command line. --print-config shows the outcome as YAML and ends.
+
+Examples
+  likeness-cli train --photos my-dog/ --class dog --out runs/bo
+  likeness-cli train --photos my-dog/ --class dog --method lora --rank 8 --steps 300 --out runs/bo-lora
+  likeness-cli train --out runs/bo --resume               continue after Ctrl-C, a crash or a power cut
+  likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
+  likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
+Ctrl-C stops after the step under way and keeps a checkpoint.)";
+
+}  // namespace
+
+Command addTrain(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("train", "Learn a subject from a few photos");
+  app->footer(kFooter);
+  auto a = std::make_shared<TrainArguments>(*app);
+  app->add_option("project",
+                  a->project,
+                  "A project folder, NAME.likeness; its photos and options are the start")
+      ->type_name("PROJECT");
+  app->add_option("--base",
+                  a->base,
+                  "The model to start from: starter (built in), or a Stable Diffusion folder in "
+                  "diffusers' form")
+      ->type_name("MODEL")
+      ->default_str("starter");
+  app->add_option("--photos", a->photos, "Photos or folders of photos; may be repeated")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  app->add_option("--out", a->out, "Folder of the run; receives checkpoints, samples and metrics")
+      ->type_name("RUN_DIR");
+  app->add_option("--config", a->config, "YAML file with options, as --print-config writes it")
+      ->type_name("FILE.yaml");
+  app->add_flag("--resume",
+                a->resume,
+                "Continue the run in --out (or the project's last one); begins when there is none");
+  app->add_flag("--print-config", a->printConfig, "Print every option as YAML and end");
+  TrainRequest defaults;
+  forEachSection(defaults, [&](std::string_view section, const auto& options) {
+    a->flags.add(section, options);
+  });
+  return {app, [a](Workspace& workspace) { return runTrain(*a, workspace); }};
+}
+
+}  // namespace likeness::cli

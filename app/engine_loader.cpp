@@ -1,0 +1,44 @@
+#include "app/engine_loader.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace likeness::app {
+namespace {
+
+constexpr const char* kModuleName = "liblikeness_engine.so";
+
+std::vector<std::filesystem::path> candidates() {
+  if (const char* chosen = std::getenv("LIKENESS_ENGINE"); chosen && *chosen) return {chosen};
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto lib = program.parent_path().parent_path() / "lib";
+  return {lib / kModuleName, lib / "likeness" / kModuleName};
+}
+
+}  // namespace
+
+api::Result<std::unique_ptr<api::Engine>> loadEngine(const api::EngineOptions& options) {
+  std::string searched;
+  for (const auto& file : candidates()) {
+    std::error_code error;
+    if (!std::filesystem::exists(file, error)) {
+      searched += (searched.empty() ? "" : ", ") + file.string();
+      continue;
+    }
+    void* module = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!module) return api::fail(api::ErrorCode::EngineMissing, {{"reason", dlerror()}});
+    const auto make = reinterpret_cast<api::MakeEngine>(dlsym(module, "likeness_make_engine"));
+    if (!make)
+      return api::fail(api::ErrorCode::EngineMissing,
+                       {{"reason", file.string() + " is not an engine of Likeness"}});
+    return std::unique_ptr<api::Engine>(make(options));
+  }
+  return api::fail(api::ErrorCode::EngineMissing, {{"reason", "no file " + searched}});
+}
+
+}  // namespace likeness::app
