@@ -1,4 +1,5 @@
-// A whole Stable Diffusion 1-type model as read from a diffusers folder: text encoder, UNet, autoencoder, tokenizer, schedule.
+// A whole Stable Diffusion 1-type model as read from a diffusers folder: text encoder, UNet,
+// autoencoder, tokenizer, schedule.
 #pragma once
 
 #include <filesystem>
@@ -23,7 +24,8 @@ struct NoiseScheduleConfig {
   PredictionType predictionType = PredictionType::Epsilon;
   std::int64_t stepsOffset = 1;
   bool setAlphaToOne = false;
-  std::string timestepSpacing = "leading";
+  std::string timestepSpacing;  ///< leading, linspace or trailing; empty = the file is silent, each
+                                ///< sampler has its own
 };
 
 /// A network with the store that owns its parameters.
@@ -45,21 +47,24 @@ struct StableDiffusion {
 };
 
 struct LoadOptions {
-  /// Masters of UNet and text encoder: fp32 for training (whatever the compute dtype), the compute dtype for generation.
+  /// Masters of UNet and text encoder: fp32 for training (whatever the compute dtype), the compute
+  /// dtype for generation.
   at::ScalarType dtype = at::kFloat;
   at::ScalarType vaeDtype = at::kFloat;
   at::Device device = at::kCPU;
   std::filesystem::path unetFile,
       textEncoderFile;  ///< replace the folder's weights (a run's checkpoint); empty = the folder's
 };
-/// Strict: missing, extra and misshaped tensors are listed. A stop request (looked at per tensor) returns a model whose
-/// networks are null. Errors: FileNotFound, BadModelFolder, BadModelFile, ModelMismatch, UnsupportedModel, BadTokenizer.
+/// Strict: missing, extra and misshaped tensors are listed. A stop request (looked at per tensor)
+/// returns a model whose networks are null. Errors: FileNotFound, BadModelFolder, BadModelFile,
+/// ModelMismatch, UnsupportedModel, BadTokenizer.
 api::Result<StableDiffusion> loadStableDiffusion(const std::filesystem::path& folder,
                                                  const LoadOptions& options,
                                                  std::stop_token stop = {});
-/// A diffusers folder with every part, text-encoder keys in the prefixed form; configs and tokenizer copied from model.folder.
-/// Built under a temporary name and renamed; `out` must not exist or be an empty folder.
-/// `replaceUnet` and `replaceTextEncoder` may hold other values (merged weights). Errors: FileUnwritable, DiskFull.
+/// A diffusers folder with every part, text-encoder keys in the prefixed form; configs and
+/// tokenizer copied from model.folder. Built under a temporary name and renamed; `out` must not
+/// exist or be an empty folder. `replaceUnet` and `replaceTextEncoder` may hold other values
+/// (merged weights). Errors: FileUnwritable, DiskFull.
 api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                                       const std::filesystem::path& out,
                                       at::ScalarType dtype,
