@@ -136,6 +136,8 @@ constexpr auto field(FieldInfo info) {
 template <class S>
 std::span<const Field<S>> fields();
 
+/// "at least 1", "between 0 and 1": the limits of a numeric row in words.
+std::string rangeText(const FieldInfo& info);
 /// "passesPerPhoto" -> "passes-per-photo"
 std::string kebabCase(std::string_view key);
 

@@ -2,6 +2,8 @@
 #include "core/api/options.h"
 
 #include <cctype>
+#include <cstdio>
+#include <limits>
 
 namespace likeness::api {
 namespace {
@@ -50,7 +52,20 @@ struct SamplingRows {
   }
 };
 
+std::string shortNumber(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.10g", value);
+  return buffer;
+}
+
 }  // namespace
+
+std::string rangeText(const FieldInfo& info) {
+  const bool low = info.min > std::numeric_limits<double>::lowest();
+  const bool high = info.max < std::numeric_limits<double>::max();
+  if (low && high) return "between " + shortNumber(info.min) + " and " + shortNumber(info.max);
+  return low ? "at least " + shortNumber(info.min) : "at most " + shortNumber(info.max);
+}
 
 std::string kebabCase(std::string_view key) {
   std::string out;

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 
 namespace likeness::api {
 
@@ -79,13 +78,6 @@ std::string number(double value) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%.10g", value);
   return buffer;
-}
-
-std::string rangeText(const FieldInfo& info) {
-  const bool low = info.min > std::numeric_limits<double>::lowest();
-  const bool high = info.max < std::numeric_limits<double>::max();
-  if (low && high) return "between " + number(info.min) + " and " + number(info.max);
-  return low ? "at least " + number(info.min) : "at most " + number(info.max);
 }
 
 void outOfRange(Errors& errors,
