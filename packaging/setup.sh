@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly torch_version=2.12.1
 readonly requirements=packaging/libtorch-requirements.txt
 readonly cuda_requirements=packaging/libtorch-cuda-requirements.txt
-readonly cache="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/likeness"
+readonly cache="${XDG_CACHE_HOME:-${HOME:?}/.cache}/likeness"
 readonly packages=(
   g++ cmake ninja-build ccache lld pkg-config python3 python3-pip clang-format shellcheck  # tools
   libexpected-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libssl-dev libcli11-dev  # core
@@ -64,7 +64,7 @@ install_packages() {
   local missing log sudo=()
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]})) || return 0
-  if ((EUID)); then
+  if (($(id -u))); then
     sudo -n true 2>/dev/null || stop 14 "These packages are missing; install them and run this again:
   sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
     sudo=(sudo -n)

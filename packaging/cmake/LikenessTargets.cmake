@@ -47,9 +47,9 @@ endfunction()
 
 # What every ctest entry gets, whatever runs in it.
 function(likeness_test_properties name label timeout)
-  set(processors 2)
-  if(label STREQUAL "fast")
-    set(processors 1)
+  set(processors 1)
+  if(NOT label STREQUAL "fast")
+    cmake_host_system_information(RESULT processors QUERY NUMBER_OF_LOGICAL_CORES)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} PROCESSORS ${processors}
     ENVIRONMENT "LIKENESS_RESOURCES=${PROJECT_SOURCE_DIR}/resources;QT_QPA_PLATFORM=offscreen;${LIKENESS_TEST_ENVIRONMENT}")

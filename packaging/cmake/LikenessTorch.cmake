@@ -14,6 +14,5 @@ target_include_directories(likeness_torch SYSTEM INTERFACE ${_torch}/include ${_
 # Per-operator headers: 5 s a translation unit instead of 16.
 target_compile_definitions(likeness_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 target_link_libraries(likeness_torch INTERFACE ${_torch}/lib/libtorch_cpu.so ${_torch}/lib/libc10.so)
-# libtorch_cpu.so needs libcudart and libcupti by name; rpath-link lets the linker see them, rpath the loader.
-target_link_options(likeness_torch INTERFACE
-  "LINKER:-rpath-link,${LIKENESS_CUDA_RUNTIME_DIRS}" "LINKER:-rpath,${_torch}/lib" "LINKER:-rpath,${LIKENESS_CUDA_RUNTIME_DIRS}" "LINKER:--disable-new-dtags")
+# libtorch_cpu.so finds libcudart and libcupti through its own rpath; the linker wants to see them too.
+target_link_options(likeness_torch INTERFACE "LINKER:-rpath-link,${LIKENESS_CUDA_RUNTIME_DIRS}")
