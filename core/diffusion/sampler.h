@@ -29,7 +29,7 @@ class Sampler {
                               const at::Tensor& x,
                               std::int64_t i) const = 0;
   /// x_{i+1} from x_i and the network's output. `noise` yields a standard normal tensor of x's
-  /// shape; it is called once per step when eta > 0 and not otherwise.
+  /// shape; it is called at most once per step, and only when eta > 0.
   virtual at::Tensor step(const at::Tensor& modelOutput,
                           const at::Tensor& x,
                           std::int64_t i,

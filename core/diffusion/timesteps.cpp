@@ -1,0 +1,92 @@
+// Timestep spacings and sigma tables; numpy's float64 arithmetic, stored as fp32 where diffusers
+// does.
+#include "core/diffusion/timesteps.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/rsub.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace likeness::diffusion {
+
+Spacing spacingOf(const NoiseSchedule& schedule, Spacing byDefault) {
+  const std::string& name = schedule.config().timestepSpacing;
+  if (name.empty()) return byDefault;
+  TORCH_CHECK(name == "leading" || name == "linspace" || name == "trailing",
+              "unknown timestep spacing ",
+              name);
+  return name == "leading"    ? Spacing::Leading
+         : name == "linspace" ? Spacing::Linspace
+                              : Spacing::Trailing;
+}
+
+std::int64_t stepsOf(const NoiseSchedule& schedule, const api::SamplingOptions& options) {
+  return std::clamp<std::int64_t>(options.steps, 1, schedule.config().numTrainTimesteps);
+}
+
+std::vector<double> spacedTimesteps(const NoiseSchedule& schedule,
+                                    Spacing spacing,
+                                    std::int64_t steps,
+                                    bool exact) {
+  const std::int64_t levels = schedule.config().numTrainTimesteps;
+  const auto last = static_cast<double>(levels - 1);
+  std::vector<double> timesteps(static_cast<std::size_t>(steps));
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const std::int64_t up = steps - 1 - i;  // from the least noise
+    double t = 0;
+    if (spacing == Spacing::Leading) {
+      t = static_cast<double>(up * (levels / steps) + schedule.config().stepsOffset);
+    } else if (spacing == Spacing::Linspace) {
+      t = steps > 1 ? static_cast<double>(up) * (last / static_cast<double>(steps - 1)) : 0;
+      t = exact ? static_cast<float>(t) : std::nearbyint(t);
+    } else {
+      const double ratio = static_cast<double>(levels) / static_cast<double>(steps);
+      t = std::nearbyint(static_cast<double>(levels) - static_cast<double>(i) * ratio) - 1;
+    }
+    timesteps[static_cast<std::size_t>(i)] = std::min(t, last);
+  }
+  return timesteps;
+}
+
+std::vector<double> trainingSigmas(const NoiseSchedule& schedule) {
+  const at::Tensor& a = schedule.alphasCumprod();
+  const at::Tensor sigmas = (at::rsub(a, 1) / a).sqrt().contiguous();
+  const auto* values = sigmas.const_data_ptr<float>();
+  return {values, values + sigmas.numel()};
+}
+
+std::vector<double> sigmasAt(const std::vector<double>& table,
+                             const std::vector<double>& timesteps) {
+  std::vector<double> sigmas;
+  for (const double t : timesteps) {
+    const double at = std::clamp(t, 0.0, static_cast<double>(table.size() - 1));
+    const auto low = std::min(static_cast<std::size_t>(at), table.size() - 2);
+    const double fraction = at - static_cast<double>(low);
+    sigmas.push_back(static_cast<float>(table[low] + fraction * (table[low + 1] - table[low])));
+  }
+  return sigmas;
+}
+
+std::vector<double> karrasSigmas(double min, double max, std::int64_t steps) {
+  constexpr double kRho = 7;
+  const double from = std::pow(max, 1 / kRho), to = std::pow(min, 1 / kRho);
+  std::vector<double> sigmas;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const double ramp = steps > 1 ? static_cast<double>(i) / static_cast<double>(steps - 1) : 0;
+    sigmas.push_back(std::pow(from + ramp * (to - from), kRho));
+  }
+  return sigmas;
+}
+
+double timestepOfSigma(const std::vector<double>& table, double sigma) {
+  const auto above = std::upper_bound(table.begin(), table.end(), sigma);
+  const auto low = std::min<std::size_t>(
+      above == table.begin() ? 0 : static_cast<std::size_t>(above - table.begin()) - 1,
+      table.size() - 2);
+  const double from = std::log(table[low]), to = std::log(table[low + 1]);
+  const double fraction = (from - std::log(std::max(sigma, 1e-10))) / (from - to);
+  return static_cast<double>(low) + std::clamp(fraction, 0.0, 1.0);
+}
+
+}  // namespace likeness::diffusion

@@ -1,0 +1,126 @@
+// Samplers against diffusers: timesteps, the ten-step table, and twenty-step trajectories value by
+// value.
+#include "core/diffusion/sampler.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include "golden.h"
+
+namespace likeness::diffusion {
+namespace {
+
+at::Tensor noNoise() {
+  ADD_FAILURE() << "a deterministic sampler asked for noise";
+  return {};
+}
+
+TEST(Sampler, TimestepsAndInitialScaleEqualDiffusers) {
+  for (const auto& golden : goldenCases()) {
+    SCOPED_TRACE(golden.at("name").get<std::string>());
+    const auto sampler = samplerOf(golden);
+    EXPECT_NEAR(sampler->initNoiseSigma(), golden.at("initNoiseSigma").get<double>(), 2e-6);
+    const auto timesteps = golden.at("timesteps").get<std::vector<double>>();
+    ASSERT_EQ(sampler->steps(), static_cast<std::int64_t>(timesteps.size()));
+    for (std::size_t i = 0; i < timesteps.size(); ++i) {
+      EXPECT_NEAR(sampler->timestep(static_cast<std::int64_t>(i)), timesteps[i], 1e-4)
+          << "step " << i;
+    }
+  }
+}
+
+TEST(Sampler, TenStepTableEqualsDiffusers) {
+  // arange(768).reshape(3, 8, 8, 4) / 768 permuted to (4, 3, 8, 8), as in diffusers' own scheduler
+  // tests.
+  const at::Tensor ramp =
+      (at::arange(768, at::kFloat).view({3, 8, 8, 4}) / 768).permute({3, 0, 1, 2});
+  int compared = 0;
+  for (const auto& golden : goldenCases()) {
+    if (golden.at("kind") != "table") continue;
+    SCOPED_TRACE(golden.at("name").get<std::string>());
+    const auto sampler = samplerOf(golden);
+    at::Tensor x = ramp * sampler->initNoiseSigma();
+    const auto recorded = goldenTensors().find(golden.at("name").get<std::string>() + ".noise");
+    for (std::int64_t i = 0; i < sampler->steps(); ++i) {
+      x = sampler->step(fakeNetwork(*sampler, x, i), x, i, [&] { return recorded->second[i]; });
+    }
+    const auto near = [](double value, double wanted) {
+      EXPECT_NEAR(value, wanted, 1e-5 * std::abs(wanted));
+    };
+    near(x.abs().sum().item<double>(), golden.at("sum"));
+    near(x[0][0][0][0].item<double>(), golden.at("first"));
+    near(x[3][2][7][7].item<double>(), golden.at("last"));
+    ++compared;
+  }
+  EXPECT_EQ(compared, 17);
+}
+
+TEST(Sampler, TwentyStepTrajectoriesEqualDiffusers) {
+  int compared = 0;
+  for (const auto& golden : goldenCases()) {
+    if (golden.at("kind") != "trajectory") continue;
+    const std::string name = golden.at("name");
+    SCOPED_TRACE(name);
+    const auto sampler = samplerOf(golden);
+    const at::Tensor& wanted = goldenTensors().at(name + ".x");
+    at::Tensor x = goldenTensors().at("start") * sampler->initNoiseSigma();
+    EXPECT_LE(relativeError(x, wanted[0]), 1e-6);
+    for (std::int64_t i = 0; i < sampler->steps(); ++i) {
+      int calls = 0;
+      const auto noise = [&] {
+        ++calls;
+        return golden.at("eta") > 0 ? goldenTensors().at(name + ".noise")[i] : noNoise();
+      };
+      x = sampler->step(fakeNetwork(*sampler, x, i), x, i, noise);
+      EXPECT_LE(calls, golden.at("eta") > 0 ? 1 : 0);
+      EXPECT_LE(relativeError(x, wanted[i + 1]), 1e-5) << "step " << i;
+    }
+    ++compared;
+  }
+  EXPECT_EQ(compared, 37);
+}
+
+TEST(Sampler, LastStepOfADeterministicSamplerIsWhatTheNetworkSees) {
+  for (const auto kind : {api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m}) {
+    for (const auto prediction : {nn::PredictionType::Epsilon, nn::PredictionType::VPrediction}) {
+      nn::NoiseScheduleConfig config;
+      config.predictionType = prediction;
+      const auto sampler = makeSampler(NoiseSchedule(config), {.sampler = kind, .steps = 4});
+      const at::Tensor x = goldenTensors().at("start"), out = x.cos();
+      for (std::int64_t i = 0; i < 3; ++i) sampler->step(out, x, i, noNoise);
+      EXPECT_LE(relativeError(sampler->step(out, x, 3, noNoise), sampler->denoised(out, x, 3)),
+                1e-6);
+    }
+  }
+}
+
+TEST(Sampler, MoreStepsThanNoiseLevelsAreCut) {
+  for (const auto kind :
+       {api::SamplerKind::Ddim, api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m}) {
+    for (const char* spacing : {"leading", "linspace", "trailing"}) {
+      nn::NoiseScheduleConfig config;
+      config.timestepSpacing = spacing;
+      const auto sampler = makeSampler(NoiseSchedule(config), {.sampler = kind, .steps = 5000});
+      ASSERT_EQ(sampler->steps(), 1000);
+      for (std::int64_t i = 0; i < 1000; ++i) {
+        EXPECT_GE(sampler->timestep(i), 0);
+        EXPECT_LE(sampler->timestep(i), 999);
+      }
+    }
+  }
+}
+
+TEST(Sampler, TrailingHasExactlyTheStepsAskedFor) {
+  // numpy's float arange yields 62 values here, which upstream then runs.
+  nn::NoiseScheduleConfig config;
+  config.timestepSpacing = "trailing";
+  const auto sampler = makeSampler(NoiseSchedule(config), {.steps = 61});
+  EXPECT_EQ(sampler->steps(), 61);
+  EXPECT_EQ(sampler->timestep(0), 999);
+  EXPECT_GE(sampler->timestep(60), 0);
+}
+
+}  // namespace
+}  // namespace likeness::diffusion
