@@ -70,18 +70,16 @@ install_packages() {
     sudo=(sudo -n)
   fi
   say "installing ${missing[*]}"
-  log=$(mktemp)
-  if ! { "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-    tail -n 15 "$log" >&2
-    if grep -qiE 'no space left|enough free space' "$log"; then stop 12 "The disk is full: the Debian packages did not fit."; fi
-    if grep -qiE 'could not resolve|failed to fetch|could not connect|temporary failure|unreachable' "$log"; then
+  if ! log=$({ "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}"; } 2>&1); then
+    tail -n 5 <<<"$log" >&2
+    if grep -qiE 'no space left|enough free space' <<<"$log"; then stop 12 "The disk is full: the Debian packages did not fit."; fi
+    if grep -qiE 'could not resolve|failed to fetch|could not connect|temporary failure|unreachable' <<<"$log"; then
       stop 13 "The Debian packages could not be fetched. Is there a network connection?"
     fi
-    if grep -qi 'unable to locate' "$log"; then stop 10 "This release of the system lacks packages that Likeness needs (see above); Debian 12 has them."; fi
-    stop 14 "apt-get could not install: ${missing[*]}. Its last lines stand above, all of them in $log."
+    if grep -qi 'unable to locate' <<<"$log"; then stop 10 "This release of the system lacks packages that Likeness needs (see above); Debian 12 has them."; fi
+    stop 14 "apt-get could not install the missing packages; its last lines stand above."
   fi
-  rm -f "$log"
 }
 
 complete() {  # complete FOLDER: is it the pinned LibTorch, with CUDA's libraries if those are wanted?
