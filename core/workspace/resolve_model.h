@@ -18,7 +18,9 @@ struct ResolvedModel {
   std::optional<std::int64_t> step;      ///< of the checkpoint
   std::optional<api::TrainRequest> run;  ///< the run's own request
 };
-/// Errors: FileNotFound, BadModelFolder, NoCheckpoint, DamagedCheckpoint.
+/// A run on top of a full run takes the part it did not train from there; a run on top of an
+/// adapter run is refused. Errors: FileNotFound, BadModelFolder, NoCheckpoint, DamagedCheckpoint,
+/// UnsupportedModel, those of run.yaml.
 api::Result<ResolvedModel> resolveModel(const api::ModelRef& ref,
                                         const std::filesystem::path& resources);
 
