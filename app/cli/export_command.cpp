@@ -1,4 +1,6 @@
 // likeness-cli export, devices and bench.
+#include <sys/resource.h>
+
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
 #include "app/cli/run_job.h"
@@ -50,6 +52,9 @@ Result<CommandResult> runDevices(Workspace& workspace) {
   auto engine = openEngine(workspace);
   if (!engine) return fail(engine.error());
   CommandResult result;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  result.json["engine_rss_mib"] = usage.ru_maxrss / 1024;  // loaded and idle
   result.json["devices"] = nlohmann::ordered_json::array();
   for (const Device& device : (*engine)->devices()) {
     result.json["devices"].push_back({{"id", device.id},

@@ -1,5 +1,6 @@
 // likeness-cli: the whole product without a window. See --help; exit codes and --json are what
 // scripts rely on.
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -58,6 +59,14 @@ int report(const CommandResult& result, bool json) {
   return result.stopped ? kStopped : 0;
 }
 
+/// CLI11's words as the middle of a sentence.
+std::string reasonOf(const CLI::ParseError& error) {
+  std::string reason = error.what();
+  while (!reason.empty() && (reason.back() == '\n' || reason.back() == '.' || reason.back() == ' '))
+    reason.pop_back();
+  return reason;
+}
+
 bool wantsJson(int argc, char** argv) {
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--json") == 0) return true;
@@ -86,7 +95,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return root.exit(success);
   } catch (const CLI::ParseError& error) {
-    return report(Error{ErrorCode::BadUsage, {{"reason", error.what()}}, {}}, json);
+    return report(Error{ErrorCode::BadUsage, {{"reason", reasonOf(error)}}, {}}, json);
   }
   const auto workspace = workspace::makeWorkspace(base::findResources());
   for (const Command& command : commands) {
@@ -101,6 +110,9 @@ int run(int argc, char** argv) {
 }  // namespace likeness::cli
 
 int main(int argc, char** argv) {
+  std::signal(
+      SIGXFSZ,
+      SIG_IGN);  // a file-size limit is a failed write with a sentence, not the end of the program
   try {
     return likeness::cli::run(argc, argv);
   } catch (const std::exception& error) {

@@ -1,0 +1,221 @@
+#include "core/engine/export_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <system_error>
+
+#include "core/base/file_system.h"
+#include "core/generate/generator.h"
+#include "core/nn/adapters.h"
+#include "core/tensor/device.h"
+#include "core/workspace/resolve_model.h"
+
+namespace likeness::engine {
+
+using namespace api;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kVerifySteps = 6;
+constexpr std::int64_t kVerifySide =
+    256;  // at most; enough to show a wrong weight, cheap for large models
+/// Mean difference of 255 above which the written model is not the trained one. Rounding to bf16
+/// stays far below, a lost or swapped tensor far above.
+constexpr double kMeanDifferenceLimit = 12;
+
+at::ScalarType scalarType(FileDType dtype) {
+  switch (dtype) {
+    case FileDType::Fp16:
+      return at::kHalf;
+    case FileDType::Bf16:
+      return at::kBFloat16;
+    case FileDType::Fp32:
+      break;
+  }
+  return at::kFloat;
+}
+
+double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Nothing is ever overwritten: neither a file nor a folder that holds something.
+Result<void> refuseExisting(const fs::path& out) {
+  std::error_code error;
+  const auto status = fs::status(out, error);
+  if (!fs::exists(status)) return {};
+  if (fs::is_directory(status) && fs::is_empty(out, error)) return {};
+  return fail(ErrorCode::FileUnwritable, {{"file", out.string()}, {"reason", "it exists already"}});
+}
+
+Result<nn::StableDiffusion> load(const workspace::ResolvedModel& resolved,
+                                 at::Device device,
+                                 std::stop_token stop) {
+  nn::LoadOptions options;
+  options.device = device;
+  options.unetFile = resolved.unetFile;
+  options.textEncoderFile = resolved.textEncoderFile;
+  auto model = nn::loadStableDiffusion(resolved.folder, options, stop);
+  if (!model || stop.stop_requested() || resolved.adapterFile.empty()) return model;
+  if (const auto attached = nn::attachAdapterFile(*model, resolved.adapterFile, 1); !attached)
+    return fail(attached.error());
+  return model;
+}
+
+/// The same small picture from any form of the model. Empty after a stop request.
+Result<Image> render(const nn::StableDiffusion& model,
+                     const SubjectOptions& subject,
+                     std::stop_token stop) {
+  generate::Job job;
+  job.prompt = renderPrompt(subject.subjectPrompt, subject);
+  job.sampling = {SamplerKind::Ddim, kVerifySteps, 5.0, false, 0};
+  job.seeds = {1};
+  job.width = job.height = std::min(model.resolution(), kVerifySide);
+  generate::Generator generator(model, 1, at::kFloat);
+  const auto latents = generator.latents(job, {}, stop);
+  if (!latents) return fail(latents.error());
+  if (!latents->defined()) return Image{};
+  return generator.decode(*latents).front();
+}
+
+struct Difference {
+  int max = 0;
+  double mean = 0;
+};
+Difference compare(const Image& a, const Image& b) {
+  Difference difference;
+  const std::size_t size = a.bytes->size();
+  for (std::size_t i = 0; i < size; ++i) {
+    const int d = std::abs(int{(*a.bytes)[i]} - int{(*b.bytes)[i]});
+    difference.max = std::max(difference.max, d);
+    difference.mean += d;
+  }
+  difference.mean /= static_cast<double>(size);
+  return difference;
+}
+
+Result<void> writeKohya(const workspace::ResolvedModel& resolved, const ExportRequest& request) {
+  auto tensors = tensor::loadSafetensors(resolved.adapterFile);
+  if (!tensors) return fail(tensors.error());
+  const LoraOptions& lora = resolved.run->lora;
+  const double alpha = lora.alpha > 0 ? lora.alpha : static_cast<double>(lora.rank);
+  const SubjectOptions& subject = resolved.run->subject;
+  const std::map<std::string, std::string> metadata = {
+      {"modelspec.title", subject.name.empty() ? renderPrompt("{subject}", subject) : subject.name},
+      {"modelspec.trigger_phrase", renderPrompt("{subject}", subject)},
+      {"ss_training_comment", renderPrompt(subject.subjectPrompt, subject)},
+      {"ss_steps", std::to_string(resolved.step.value_or(0))},
+  };
+  return nn::saveKohyaLora(*tensors, request.out, scalarType(request.dtype), alpha, metadata);
+}
+
+Result<void> writeExport(const ExportRequest& request,
+                         const workspace::ResolvedModel& resolved,
+                         const nn::StableDiffusion& model) {
+  if (request.format == ExportFormat::KohyaLora) return writeKohya(resolved, request);
+  if (resolved.adapterFile.empty())
+    return nn::saveStableDiffusion(model, request.out, scalarType(request.dtype));
+  const tensor::StateDict unet = nn::mergedWeights(*model.unet.store);
+  return nn::saveStableDiffusion(model, request.out, scalarType(request.dtype), &unet);
+}
+
+/// What a reader of the written form would load.
+workspace::ResolvedModel reopened(const ExportRequest& request,
+                                  const workspace::ResolvedModel& resolved) {
+  workspace::ResolvedModel written;
+  written.folder = request.format == ExportFormat::Diffusers ? request.out : resolved.folder;
+  if (request.format == ExportFormat::KohyaLora) written.adapterFile = request.out;
+  return written;
+}
+
+Result<Image> renderWritten(const ExportRequest& request,
+                            const workspace::ResolvedModel& resolved,
+                            at::Device device) {
+  const auto model = load(reopened(request, resolved), device, {});
+  if (!model) return fail(model.error());
+  return render(*model, resolved.run->subject, {});
+}
+
+std::int64_t bytesOf(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_regular_file(path, error))
+    return static_cast<std::int64_t>(fs::file_size(path, error));
+  std::int64_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(path, error))
+    if (entry.is_regular_file(error)) bytes += static_cast<std::int64_t>(entry.file_size(error));
+  return bytes;
+}
+
+}  // namespace
+
+Result<base::JobResult> exportRun(const ExportRequest& request,
+                                  const fs::path& resources,
+                                  base::Reporter& reporter) {
+  if (const auto free = refuseExisting(request.out); !free) return fail(free.error());
+  const auto resolved =
+      workspace::resolveModel({request.runFolder.string(), request.checkpoint, ""}, resources);
+  if (!resolved) return fail(resolved.error());
+  if (!resolved->run)
+    return fail(ErrorCode::NoCheckpoint,
+                {{"folder", request.runFolder.string()}},
+                "it is a model, not a run");
+  if (request.format == ExportFormat::KohyaLora && resolved->adapterFile.empty())
+    return fail(
+        ErrorCode::BadCombination,
+        {{"reason",
+          "A run of the full method holds no LoRA, so it cannot be written as a kohya-lora file"},
+         {"fix", "Export it with --format diffusers; `convert` extracts a LoRA from two models"}});
+  const auto device = tensor::chooseDevice(request.compute.device);
+  if (!device) return fail(device.error());
+  tensor::setThreads(request.compute.threads);
+  const std::stop_token stop = reporter.stop();
+
+  std::optional<Image> before;
+  {
+    reporter.stage(Stage::LoadModel);
+    const auto model = load(*resolved, *device, stop);
+    if (!model) return fail(model.error());
+    if (stop.stop_requested()) return base::JobResult{true, {}, {}};
+    auto rendered = render(*model, resolved->run->subject, stop);
+    if (!rendered) return fail(rendered.error());
+    if (rendered->empty()) return base::JobResult{true, {}, {}};
+    before = std::move(*rendered);
+    reporter.stage(Stage::Export);
+    if (const auto written = writeExport(request, *resolved, *model); !written)
+      return fail(written.error());
+  }
+
+  // The form is complete now; a stop request would only leave it unchecked, so the check is
+  // finished.
+  reporter.stage(Stage::Verify);
+  const auto start = std::chrono::steady_clock::now();
+  const auto after = renderWritten(request, *resolved, *device);
+  Difference difference;
+  if (after) difference = compare(*before, *after);
+  if (!after || difference.mean > kMeanDifferenceLimit) {
+    // The target was free before, so what is there is ours; a wrong model must not be mistaken for
+    // a good one.
+    if (const auto removed = base::removeAll(request.out); !removed) return fail(removed.error());
+    if (!after) return fail(after.error());
+    return fail(ErrorCode::Internal,
+                {},
+                "the exported model renders another picture: mean difference " +
+                    std::to_string(difference.mean) + " of 255");
+  }
+  const SubjectOptions& subject = resolved->run->subject;
+  reporter.picture(
+      {PictureKind::Result, *after, {}, 0, 0, 1, renderPrompt(subject.subjectPrompt, subject), 1});
+  return base::JobResult{false,
+                         {request.out},
+                         {{"step", resolved->step.value_or(0)},
+                          {"max_difference", std::int64_t{difference.max}},
+                          {"mean_difference", difference.mean},
+                          {"bytes", bytesOf(request.out)},
+                          {"verify_s", secondsSince(start)},
+                          {"peak_rss_mib", tensor::peakRssMiB()}}};
+}
+
+}  // namespace likeness::engine
