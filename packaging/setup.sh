@@ -101,6 +101,9 @@ fetch_wheels() {  # fetch_wheels REQUIREMENTS FOLDER
     if grep -qE 'DO NOT MATCH THE HASHES|BadZipFile' "$log"; then
       stop 15 "A downloaded wheel differs from the pinned one and was thrown away. Try again; if it stays so, do not use that mirror."
     fi
+    if grep -q 'CERTIFICATE_VERIFY_FAILED' "$log"; then
+      stop 13 "The Python package index answered with a certificate that this system does not trust. Behind a proxy, name its certificate in PIP_CERT."
+    fi
     if grep -qiE 'connection|name resolution|timed out|unreachable|could not find a version' "$log"; then
       stop 13 "LibTorch could not be fetched from the Python package index. Is there a network connection?"
     fi

@@ -78,6 +78,7 @@ def refusals(folder):
     yield "no disk space", expect(machine(df="echo Avail; echo 120").setup(), 12, "120 MiB free", "XDG_CACHE_HOME")
     yield "disk full during the download", expect(pip_failing_with("OSError: [Errno 28] No space left on device").setup(), 12, "full")
     yield "no network", expect(pip_failing_with("NewConnectionError: Temporary failure in name resolution").setup(), 13, "network")
+    yield "a proxy's certificate", expect(pip_failing_with("SSL: CERTIFICATE_VERIFY_FAILED").setup(), 13, "PIP_CERT")
     yield "a wheel that differs", expect(pip_failing_with("THESE PACKAGES DO NOT MATCH THE HASHES").setup(), 15, "differs")
     no_packages = {"dpkg-query": "exit 1"}
     yield "packages missing, no rights", expect(machine(id="echo 1000", sudo="exit 1", **no_packages).setup(), 14, "sudo apt-get update", "libexpected-dev")
