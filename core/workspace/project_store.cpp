@@ -1,0 +1,204 @@
+// A project is a folder that can be copied; everything in it is found by its place.
+#include "core/workspace/project_store.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+
+#include "core/base/file_system.h"
+#include "core/config/config.h"
+#include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/resolve_model.h"
+#include "core/workspace/run_folder.h"
+#include "core/workspace/workspace.h"
+
+namespace likeness::workspace {
+namespace fs = std::filesystem;
+using api::ErrorCode;
+using api::fail;
+using api::Project;
+using api::Result;
+
+namespace {
+
+constexpr std::string_view kPhotosFolder = "photos";
+constexpr std::string_view kRunsFolder = "runs";
+constexpr std::string_view kLockFile = ".lock";
+constexpr std::uint64_t kMaxPhotoBytes = 256u << 20;
+
+class HeldLock : public api::ProjectLock {
+ public:
+  explicit HeldLock(base::FileLock lock) : m_lock(std::move(lock)) {}
+
+ private:
+  base::FileLock m_lock;
+};
+
+auto badProject(const fs::path& file, std::string reason) {
+  return fail(ErrorCode::BadProject, {{"file", file.string()}, {"reason", std::move(reason)}});
+}
+
+/// The folder without a trailing slash, with a name that says what it is.
+fs::path projectFolder(const fs::path& folder) {
+  fs::path plain = folder.has_filename() ? folder : folder.parent_path();
+  if (plain.extension() != ".likeness") plain += ".likeness";
+  return plain;
+}
+
+bool looksLikePicture(const fs::path& file) {
+  static constexpr std::array<std::string_view, 11> kExtensions{
+      ".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"};
+  std::string extension = file.extension().string();
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return std::ranges::find(kExtensions, extension) != kExtensions.end() &&
+         !file.filename().string().starts_with('.');
+}
+
+std::vector<fs::path> entries(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error))
+    found.push_back(entry->path());
+  std::ranges::sort(found);
+  return found;
+}
+
+fs::path uniqueName(const fs::path& folder, const fs::path& name) {
+  std::error_code error;
+  fs::path candidate = folder / name;
+  for (int i = 2; fs::exists(fs::symlink_status(candidate, error)); ++i)
+    candidate =
+        folder / (name.stem().string() + "-" + std::to_string(i) + name.extension().string());
+  return candidate;
+}
+
+std::optional<api::RunSummary> summarise(const fs::path& folder) {
+  auto request = readRunRequest(folder);
+  if (!request) return std::nullopt;
+  api::RunSummary summary;
+  summary.folder = folder;
+  summary.name = folder.filename().string();
+  summary.steps = api::plannedSteps(*request);
+  summary.request = std::move(*request);
+  double lowest = 0;
+  for (const CheckpointInfo& checkpoint : listCheckpoints(folder)) {
+    summary.checkpoints.push_back(checkpoint.step);
+    const auto manifest = readManifest(checkpoint.folder);
+    if (!manifest) continue;
+    summary.finished = manifest->finished;
+    if (!manifest->probeSubject || (summary.best && *manifest->probeSubject >= lowest)) continue;
+    summary.best = checkpoint.step;
+    lowest = *manifest->probeSubject;
+  }
+  return summary;
+}
+
+}  // namespace
+
+Result<Project> createProject(const fs::path& folder, const api::TrainRequest& recipe) {
+  Project project{projectFolder(folder), recipe};
+  std::error_code error;
+  if (fs::exists(project.folder, error) && !fs::is_empty(project.folder, error))
+    return badProject(project.folder, "there is something in that folder already");
+  project.recipe.runFolder.clear();
+  if (auto made = base::makeFolder(project.folder / kPhotosFolder); !made)
+    return fail(made.error());
+  if (auto saved = saveProject(project); !saved) return fail(saved.error());
+  return project;
+}
+
+Result<Project> openProject(const fs::path& given) {
+  const fs::path named = given.filename() == kProjectFile ? given.parent_path() : given;
+  const fs::path folder = named.has_filename() ? named : named.parent_path();
+  std::error_code error;
+  if (!fs::exists(folder, error)) return fail(ErrorCode::FileNotFound, {{"file", folder.string()}});
+  if (!fs::is_directory(folder, error)) return badProject(folder, "it is a file, not a folder");
+  if (!fs::exists(folder / kProjectFile, error))
+    return badProject(folder, "it holds no project.yaml");
+  Project project{folder, {}};
+  if (auto read = config::applyYamlFile(project.recipe, folder / kProjectFile); !read)
+    return fail(read.error());
+  project.recipe.runFolder.clear();
+  project.recipe.resume = false;
+  for (const fs::path& place : {folder, folder / kPhotosFolder, folder / kRunsFolder})
+    base::removeLeftovers(place);
+  return project;
+}
+
+Result<void> saveProject(const Project& project) {
+  api::TrainRequest stored = portable(project.recipe, project.folder, project.folder);
+  stored.runFolder.clear();
+  stored.resume = false;
+  return base::writeFile(project.folder / kProjectFile, config::toYaml(stored));
+}
+
+Result<std::unique_ptr<api::ProjectLock>> lockProject(const fs::path& folder) {
+  auto lock = base::FileLock::acquire(folder / kLockFile);
+  if (lock) return std::make_unique<HeldLock>(std::move(*lock));
+  api::Error error = lock.error();
+  // A person knows the project, not the lock file in it.
+  for (auto& [key, value] : error.context)
+    if (key == "file") value = folder.string();
+  return fail(std::move(error));
+}
+
+Result<fs::path> importPhoto(const Project& project, const fs::path& file) {
+  const fs::path photos = project.folder / kPhotosFolder;
+  std::error_code error;
+  if (fs::equivalent(file.parent_path(), photos, error)) return file;
+  if (const auto size = fs::file_size(file, error); !error && size > kMaxPhotoBytes)
+    return fail(ErrorCode::ImageTooLarge,
+                {{"file", file.string()},
+                 {"size", std::to_string(size >> 20) + " MiB"},
+                 {"limit", std::to_string(kMaxPhotoBytes >> 20) + " MiB"}});
+  const auto content = base::readFile(file, kMaxPhotoBytes);
+  if (!content) return fail(content.error());
+  if (auto made = base::makeFolder(photos); !made) return fail(made.error());
+  const fs::path copy = uniqueName(photos, file.filename());
+  if (auto written = base::writeFile(copy, *content); !written) return fail(written.error());
+  return copy;
+}
+
+std::vector<fs::path> expandDrop(const std::vector<fs::path>& dropped) {
+  std::vector<fs::path> files;
+  const auto add = [&](const fs::path& file) {
+    if (std::ranges::find(files, file) == files.end()) files.push_back(file);
+  };
+  for (const fs::path& path : dropped) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      add(path);
+      continue;
+    }
+    for (const fs::path& entry : entries(path))
+      if (looksLikePicture(entry) && !fs::is_directory(entry, error)) add(entry);
+  }
+  return files;
+}
+
+std::vector<api::RunSummary> listRuns(const fs::path& project) {
+  std::vector<api::RunSummary> runs;
+  for (const fs::path& folder : entries(project / kRunsFolder))
+    if (auto summary = summarise(folder)) runs.push_back(std::move(*summary));
+  return runs;
+}
+
+Result<fs::path> nextRunFolder(const fs::path& project) {
+  if (auto made = base::makeFolder(project / kRunsFolder); !made) return fail(made.error());
+  int last = 0;
+  for (const fs::path& folder : entries(project / kRunsFolder)) {
+    const std::string name = folder.filename().string();
+    int number = 0;
+    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && stop == name.data() + name.size()) last = std::max(last, number);
+  }
+  std::string name = std::to_string(last + 1);
+  name.insert(0, name.size() < 4 ? 4 - name.size() : 0, '0');
+  return project / kRunsFolder / name;
+}
+
+}  // namespace likeness::workspace
