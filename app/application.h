@@ -1,0 +1,38 @@
+// The window's composition root: the only place that sees the window, the workspace and the engine's module.
+#pragma once
+
+#include <QSettings>
+#include <filesystem>
+#include <memory>
+
+#include "ui/dialogs/dialog_service.h"
+#include "ui/main_window/main_window.h"
+
+class QApplication;
+class QTranslator;
+
+namespace likeness::app {
+
+struct Arguments {
+  QString project;    ///< folder to open
+  QSize size;         ///< of the window; empty = as it was last
+};
+
+class Application {
+ public:
+  Application(QApplication& qt, const Arguments& arguments);
+  /// Waits for work under way off the GUI thread, which uses the workspace.
+  ~Application();
+
+ private:
+  void translate(QApplication& qt);
+
+  std::filesystem::path m_log;
+  std::unique_ptr<QSettings> m_settings;
+  std::unique_ptr<api::Workspace> m_workspace;
+  ui::DialogService m_dialogs;
+  std::unique_ptr<ui::EngineBridge> m_engine;
+  std::unique_ptr<ui::MainWindow> m_window;
+};
+
+}  // namespace likeness::app

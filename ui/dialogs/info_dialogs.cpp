@@ -1,0 +1,126 @@
+#include "ui/dialogs/info_dialogs.h"
+
+#include <QApplication>
+#include <QDialog>
+#include <QFormLayout>
+#include <QHBoxLayout>
+#include <QLocale>
+#include <QVBoxLayout>
+
+#include "ui/dialogs/dialog_service.h"
+#include "ui/util/convert.h"
+#include "ui/util/palette.h"
+#include "ui/util/texts.h"
+#include "ui/widgets/image_view.h"
+#include "ui/widgets/parts.h"
+
+namespace likeness::ui {
+namespace {
+
+struct Tr {
+  Q_DECLARE_TR_FUNCTIONS(Dialogs)
+};
+
+QDialog* makeDialog(QWidget* parent, const char* name, const QString& title, QVBoxLayout** column) {
+  auto* dialog = new QDialog(parent ? parent->window() : nullptr);
+  dialog->setObjectName(QLatin1String(name));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle(title);
+  *column = new QVBoxLayout(dialog);
+  (*column)->setContentsMargins(kMargin, kMargin, kMargin, kMargin);
+  (*column)->setSpacing(kGrid);
+  return dialog;
+}
+
+QHBoxLayout* closeRow(QDialog* dialog, const char* name) {
+  auto* close = makeButton(name, Tr::tr("Close"));
+  QObject::connect(close, &QPushButton::clicked, dialog, &QDialog::close);
+  auto* row = new QHBoxLayout;
+  row->addStretch();
+  row->addWidget(close);
+  return row;
+}
+
+QLabel* selectable(const QString& text) {
+  auto* label = new QLabel(text);
+  label->setTextFormat(Qt::PlainText);
+  label->setWordWrap(true);
+  label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+  return label;
+}
+
+}  // namespace
+
+void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder) {
+  QVBoxLayout* column = nullptr;
+  QDialog* dialog = makeDialog(parent, "aboutDialog", Tr::tr("About Likeness"), &column);
+  auto* title = new QLabel(Tr::tr("Likeness %1").arg(QApplication::applicationVersion()));
+  title->setObjectName("aboutVersion");
+  setTextRole(title, TextRole::Title);
+  column->addWidget(title);
+  column->addWidget(selectable(Tr::tr("Teaches an image model one subject from a few photos, on your own machine.")));
+  auto* form = new QFormLayout;
+  form->setHorizontalSpacing(kMargin);
+  form->addRow(Tr::tr("Licence"), selectable(Tr::tr("See the file LICENSE that comes with the program.")));
+  form->addRow(Tr::tr("Built with"),
+               selectable(Tr::tr("Qt %1 (LGPL), LibTorch (BSD), QCustomPlot (GPL), OpenCV (Apache)")
+                              .arg(QString::fromLatin1(qVersion()))));
+  auto* log = selectable(logFolder);
+  log->setObjectName("aboutLog");
+  form->addRow(Tr::tr("Log"), log);
+  column->addLayout(form);
+  column->addStretch();
+  auto* row = closeRow(dialog, "aboutClose");
+  auto* open = makeButton("aboutOpenLog", Tr::tr("Open the log folder"));
+  QObject::connect(open, &QPushButton::clicked, dialog, [&dialogs, logFolder] { dialogs.showFolder(logFolder); });
+  row->insertWidget(0, open);
+  column->addLayout(row);
+  dialog->resize(480, 240);
+  dialog->show();
+}
+
+void showModel(QWidget* parent, const QString& name, const api::ModelReport& report) {
+  QVBoxLayout* column = nullptr;
+  QDialog* dialog = makeDialog(parent, "modelDialog", Tr::tr("Model"), &column);
+  auto* title = new ElidedLabel(name);
+  setTextRole(title, TextRole::Title);
+  column->addWidget(title);
+  auto* form = new QFormLayout;
+  form->setHorizontalSpacing(kMargin);
+  const QLocale locale;
+  form->addRow(Tr::tr("Kind"), selectable(fromStd(report.kind)));
+  form->addRow(Tr::tr("Family"), selectable(fromStd(report.family)));
+  if (report.resolution > 0)
+    form->addRow(Tr::tr("Made for"), selectable(Tr::tr("%1 × %1 pixels").arg(report.resolution)));
+  form->addRow(Tr::tr("Size"),
+               selectable(Tr::tr("%1 million parameters, %2, %3")
+                              .arg(locale.toString(static_cast<double>(report.parameters) / 1e6, 'f', 1),
+                                   fromStd(report.dtype),
+                                   Texts::bytes(report.bytes))));
+  for (const auto& [key, value] : report.details) form->addRow(fromStd(key), selectable(fromStd(value)));
+  column->addLayout(form);
+  for (const std::string& problem : report.problems) {
+    QLabel* label = selectable(fromStd(problem));
+    setTone(label, "error");
+    column->addWidget(label);
+  }
+  column->addStretch();
+  column->addLayout(closeRow(dialog, "modelClose"));
+  dialog->resize(480, 260);
+  dialog->show();
+}
+
+void showPicture(QWidget* parent, const QImage& image, const QString& caption) {
+  QVBoxLayout* column = nullptr;
+  QDialog* dialog = makeDialog(parent, "pictureDialog", Tr::tr("Picture"), &column);
+  auto* view = new ImageView;
+  view->setImage(image);
+  view->setAccessibleName(caption);
+  column->addWidget(view, 1);
+  column->addWidget(makeHint(caption));
+  column->addLayout(closeRow(dialog, "pictureClose"));
+  dialog->resize(640, 680);
+  dialog->show();
+}
+
+}  // namespace likeness::ui

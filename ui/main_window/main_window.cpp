@@ -1,0 +1,261 @@
+#include "ui/main_window/main_window.h"
+
+#include <QCloseEvent>
+#include <QDragEnterEvent>
+#include <QHBoxLayout>
+#include <QMimeData>
+#include <QSettings>
+#include <QStackedWidget>
+#include <QUrl>
+#include <QVBoxLayout>
+
+#include "ui/dialogs/dialog_service.h"
+#include "ui/dialogs/export_dialog.h"
+#include "ui/main_window/title_row.h"
+#include "ui/pages/create_page.h"
+#include "ui/pages/photos_page.h"
+#include "ui/pages/start_page.h"
+#include "ui/pages/train_page.h"
+#include "ui/util/convert.h"
+#include "ui/widgets/message_bar.h"
+#include "ui/widgets/parts.h"
+#include "ui/widgets/photo_grid.h"
+
+namespace likeness::ui {
+namespace {
+
+QStringList localFiles(const QMimeData* data) {
+  QStringList files;
+  for (const QUrl& url : data->urls())
+    if (url.isLocalFile()) files << url.toLocalFile();
+  return files;
+}
+
+}  // namespace
+
+MainWindow::MainWindow(const Services& services, QWidget* parent)
+    : QMainWindow(parent),
+      m_services(services),
+      m_project(services.workspace, services.settings),
+      m_photos(m_project),
+      m_training(m_project, services.engine),
+      m_generation(services.engine),
+      m_export(services.engine),
+      m_stack(new QStackedWidget),
+      m_rail(new Rail),
+      m_title(new TitleRow(m_project)),
+      m_message(new MessageBar) {
+  setObjectName("mainWindow");
+  setWindowIcon(QIcon(QStringLiteral(":/icons/likeness.svg")));
+  setAcceptDrops(true);
+  setMinimumSize(880, 600);
+  resize(1240, 780);
+  makePages();
+  makeMenus();
+  connectModels();
+  restoreGeometry(services.settings.value("geometry").toByteArray());
+  showProject();
+}
+
+MainWindow::~MainWindow() = default;
+
+void MainWindow::makePages() {
+  m_start = new StartPage(m_project);
+  m_photosPage = new PhotosPage(m_project, m_photos, m_services.dialogs);
+  m_trainPage = new TrainPage(m_project, m_training);
+  m_createPage = new CreatePage(m_project, m_training, m_generation, m_services.dialogs);
+  for (QWidget* page : {static_cast<QWidget*>(m_photosPage), static_cast<QWidget*>(m_trainPage),
+                        static_cast<QWidget*>(m_createPage), static_cast<QWidget*>(m_start)})
+    m_stack->addWidget(page);
+  auto* messageBox = new QVBoxLayout;
+  messageBox->setContentsMargins(kMargin, 0, kMargin, 0);
+  messageBox->addWidget(m_message);
+  auto* right = new QVBoxLayout;
+  right->setSpacing(0);
+  right->addWidget(m_title);
+  right->addLayout(messageBox);
+  right->addWidget(m_stack, 1);
+  auto* central = new QWidget;
+  auto* row = new QHBoxLayout(central);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(0);
+  row->addWidget(m_rail);
+  row->addLayout(right, 1);
+  setCentralWidget(central);
+  m_title->watch(m_training.job());
+  m_title->watch(m_export);
+  m_title->watch(m_generation.job());
+}
+
+void MainWindow::connectModels() {
+  connect(m_rail, &Rail::chosen, this, &MainWindow::showPage);
+  connect(m_title, &TitleRow::jobClicked, this, [this](Job* job) {
+    if (job == &m_export) showExport();
+    else showPage(job == &m_training.job() ? Page::Train : Page::Create);
+  });
+  connect(m_start, &StartPage::newRequested, this, &MainWindow::newProject);
+  connect(m_start, &StartPage::openRequested, this, &MainWindow::chooseProject);
+  connect(m_start, &StartPage::sampleRequested, this, &MainWindow::newSample);
+  connect(m_start, &StartPage::recentRequested, this, &MainWindow::openProject);
+  connect(m_photosPage, &PhotosPage::trainRequested, this, [this] { showPage(Page::Train); });
+  connect(m_trainPage, &TrainPage::createRequested, this, [this] {
+    m_createPage->useLatest();
+    showPage(Page::Create);
+  });
+  connect(m_trainPage, &TrainPage::exportRequested, this, &MainWindow::showExport);
+  connect(&m_project, &ProjectModel::opened, this, &MainWindow::showProject);
+  connect(&m_project, &ProjectModel::saveFailed, this, [this](const api::Error& error) { m_message->showError(error); });
+  connect(&m_photos, &PhotosModel::summaryChanged, this, &MainWindow::showNotes);
+  connect(&m_training, &TrainingModel::runsChanged, this, &MainWindow::showNotes);
+  connect(&m_training.job(), &Job::changed, this, &MainWindow::showNotes);
+  connect(&m_generation.history(), &QAbstractItemModel::rowsInserted, this, &MainWindow::showNotes);
+  connect(&m_generation.history(), &QAbstractItemModel::modelReset, this, &MainWindow::showNotes);
+  connect(&m_training.job(), &Job::ended, this, [this] {
+    if (m_closeWhenDone) close();
+  });
+}
+
+void MainWindow::showProject() {
+  m_message->dismiss();
+  const bool open = m_project.isOpen();
+  for (QAction* action : m_projectActions) action->setEnabled(open);
+  m_rail->setEnabled(open);
+  m_rail->setVisible(open);
+  m_title->setVisible(open);
+  setWindowTitle(open ? tr("%1 – Likeness").arg(m_project.name()) : tr("Likeness"));
+  if (open) showPage(Page::Photos);
+  else m_stack->setCurrentWidget(m_start);
+  showNotes();
+}
+
+void MainWindow::showNotes() {
+  QStringList photos{QString::number(m_photos.usable())};
+  if (m_photos.toCheck() > 0) photos << tr("%n to check", nullptr, m_photos.toCheck());
+  m_rail->setNote(Page::Photos, m_photos.rowCount() == 0 ? QString() : photos.join(QStringLiteral(", ")));
+  const Job& job = m_training.job();
+  QString train;
+  if (job.active()) {
+    const api::Progress& p = job.progress();
+    train = p.total > 0 ? tr("%1 %").arg(100 * p.done / p.total) : tr("running");
+    if (p.stage != api::Stage::Train) train = tr("preparing");
+  } else if (!m_training.runs().empty()) {
+    const api::RunSummary& run = m_training.runs().back();
+    train = run.finished ? (run.best ? tr("done, best at %1").arg(*run.best) : tr("done")) : tr("unfinished");
+  }
+  m_rail->setNote(Page::Train, train);
+  const int made = m_generation.history().rowCount();
+  m_rail->setNote(Page::Create, made > 0 ? QString::number(made) : QString());
+}
+
+void MainWindow::showPage(Page page) {
+  if (!m_project.isOpen()) return;
+  m_page = page;
+  m_rail->setCurrent(page);
+  m_stack->setCurrentIndex(static_cast<int>(page));
+  if (page == Page::Create) m_createPage->focusPrompt();
+}
+
+void MainWindow::tell(const api::Result<void>& result) {
+  if (!result) m_message->showError(result.error());
+}
+
+bool MainWindow::letGo(const QString& what) {
+  if (!m_training.job().active()) return true;
+  const int answer = m_services.dialogs.ask(
+      this,
+      {tr("A training is running"),
+       what,
+       tr("The training is stopped at the next step and saved; it can be continued exactly there."),
+       {tr("Stop and save"), tr("Keep training")},
+       1});
+  if (answer == 0) m_training.stop();
+  return false;
+}
+
+void MainWindow::newProject() {
+  if (!letGo(tr("Stop it before another project is opened?"))) return;
+  const QString folder = m_services.dialogs.newProject(this);
+  if (!folder.isEmpty()) tell(m_project.create(folder));
+}
+
+void MainWindow::newSample() {
+  if (!letGo(tr("Stop it before another project is opened?"))) return;
+  const QString folder = m_services.dialogs.newProject(this);
+  if (!folder.isEmpty()) tell(m_project.createSample(folder));
+}
+
+void MainWindow::chooseProject() {
+  const QString folder = m_services.dialogs.openProject(this);
+  if (!folder.isEmpty()) openProject(folder);
+}
+
+void MainWindow::openProject(const QString& folder) {
+  if (letGo(tr("Stop it before another project is opened?"))) tell(m_project.open(folder));
+}
+
+void MainWindow::showExport() {
+  if (!m_project.isOpen()) return;
+  if (auto* open = findChild<ExportDialog*>()) return open->raise();
+  (new ExportDialog(m_project, m_training.runs(), m_export, m_services.dialogs, this))->show();
+}
+
+void MainWindow::runCurrent() {
+  const char* name = m_page == Page::Photos ? "goTrain" : m_page == Page::Train ? "trainStart" : "generate";
+  auto* button = findChild<QPushButton*>(QLatin1String(name));
+  if (button && button->isVisible()) button->click();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  if (m_training.job().active()) {
+    event->ignore();
+    if (m_closeWhenDone && m_training.job().state() == JobState::Stopping) return;
+    const int answer = m_services.dialogs.ask(
+        this,
+        {tr("A training is running"),
+         tr("Close Likeness while “%1” is being trained?").arg(m_project.name()),
+         tr("Stopping saves what was learned; it can be continued exactly there. Keeping on finishes the training in "
+            "the minimised window and closes it then."),
+         {tr("Stop and save"), tr("Keep training, then close"), tr("Do not close")},
+         0});
+    if (answer == 2) return;
+    m_closeWhenDone = true;
+    if (answer == 0) m_training.stop();
+    else showMinimized();
+    return;
+  }
+  m_generation.cancel();
+  m_export.stop(api::StopMode::Now);
+  if (const auto saved = m_project.save(); !saved) {
+    const int answer = m_services.dialogs.ask(this,
+                                              {tr("The project could not be saved"),
+                                               tr("The latest changes would be lost."),
+                                               {},
+                                               {tr("Close anyway"), tr("Do not close")},
+                                               1});
+    if (answer == 1) {
+      m_message->showError(saved.error());
+      return event->ignore();
+    }
+  }
+  m_services.settings.setValue("geometry", saveGeometry());
+  event->accept();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (!m_project.isOpen() || localFiles(event->mimeData()).isEmpty()) return;
+  event->acceptProposedAction();
+  m_photosPage->grid().setDropHighlight(true);
+}
+
+void MainWindow::dragLeaveEvent(QDragLeaveEvent*) { m_photosPage->grid().setDropHighlight(false); }
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  m_photosPage->grid().setDropHighlight(false);
+  // The source keeps its files, whatever it proposes.
+  event->setDropAction(Qt::CopyAction);
+  event->accept();
+  showPage(Page::Photos);
+  m_photos.add(localFiles(event->mimeData()));
+}
+
+}  // namespace likeness::ui

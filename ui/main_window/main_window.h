@@ -1,0 +1,92 @@
+// The one window: owns models and pages, carries the menus, takes drops and guards the closing.
+#pragma once
+
+#include <QMainWindow>
+
+#include "ui/main_window/rail.h"
+#include "ui/models/generation_model.h"
+#include "ui/models/photos_model.h"
+#include "ui/models/training_model.h"
+
+class QMenu;
+class QSettings;
+class QStackedWidget;
+
+namespace likeness::ui {
+
+class CreatePage;
+class DialogService;
+class MessageBar;
+class PhotosPage;
+class StartPage;
+class TitleRow;
+class TrainPage;
+
+/// What the window is given; all of it outlives the window.
+struct Services {
+  api::Workspace& workspace;
+  EngineBridge& engine;
+  QSettings& settings;
+  DialogService& dialogs;
+  QString logFolder;
+};
+
+class MainWindow : public QMainWindow {
+  Q_OBJECT
+ public:
+  explicit MainWindow(const Services& services, QWidget* parent = nullptr);
+  ~MainWindow() override;
+
+  void openProject(const QString& folder);
+  ProjectModel& project() { return m_project; }
+  PhotosModel& photos() { return m_photos; }
+  TrainingModel& training() { return m_training; }
+  GenerationModel& generation() { return m_generation; }
+  Page currentPage() const { return m_page; }
+  void showPage(Page page);
+
+ protected:
+  void closeEvent(QCloseEvent* event) override;
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dragLeaveEvent(QDragLeaveEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+
+ private:
+  void makePages();
+  void makeMenus();
+  QAction* addAction(QMenu* menu, const char* name, const QString& text, const QKeySequence& keys, std::function<void()> act);
+  void fillRecent(QMenu* menu);
+  void addThemes(QMenu* menu);
+  void connectModels();
+  void showProject();
+  void showNotes();
+  void tell(const api::Result<void>& result);
+  void newProject();
+  void newSample();
+  void chooseProject();
+  void showExport();
+  void runCurrent();
+  /// False when the person would rather not leave the training behind.
+  bool letGo(const QString& what);
+
+  Services m_services;
+  ProjectModel m_project;
+  PhotosModel m_photos;
+  TrainingModel m_training;
+  GenerationModel m_generation;
+  Job m_export;
+  Page m_page = Page::Photos;
+  bool m_closeWhenDone = false;
+
+  QStackedWidget* m_stack;
+  Rail* m_rail;
+  TitleRow* m_title;
+  MessageBar* m_message;
+  StartPage* m_start = nullptr;
+  PhotosPage* m_photosPage = nullptr;
+  TrainPage* m_trainPage = nullptr;
+  CreatePage* m_createPage = nullptr;
+  QList<QAction*> m_projectActions;  ///< need an open project
+};
+
+}  // namespace likeness::ui

@@ -1,0 +1,158 @@
+#include "ui/models/training_model.h"
+
+#include <algorithm>
+
+#include "ui/util/background.h"
+#include "ui/util/convert.h"
+
+namespace likeness::ui {
+
+TrainingModel::TrainingModel(ProjectModel& project, EngineBridge& bridge, QObject* parent)
+    : QObject(parent), m_project(project), m_job(bridge) {
+  connect(&m_job, &Job::metrics, this, [this](const api::MetricBatch& batch) { addSamples(batch.samples); });
+  connect(&m_job, &Job::picture, this, &TrainingModel::addPicture);
+  connect(&m_job, &Job::checkpoint, this, [this](const api::CheckpointSaved& saved) {
+    Q_EMIT checkpointSaved(saved.step);
+  });
+  connect(&m_job, &Job::warning, this, &TrainingModel::warned);
+  connect(&m_job, &Job::changed, this, [this] {
+    const api::Progress& progress = m_job.progress();
+    if (m_job.active() && progress.stage == api::Stage::Train && progress.secondsPerUnit > 0)
+      m_secondsPerStep = progress.secondsPerUnit;
+  });
+  connect(&m_job, &Job::ended, this, [this] { refreshRuns(false); });
+  connect(&m_project, &ProjectModel::opened, this, [this] {
+    m_secondsPerStep = 0;
+    m_runs.clear();
+    resetCurves();
+    Q_EMIT runsChanged();
+    Q_EMIT problemsChanged();
+    refreshRuns(true);
+  });
+  connect(&m_project, &ProjectModel::recipeChanged, this, &TrainingModel::problemsChanged);
+}
+
+const TrainingModel::Curve& TrainingModel::curve(api::Series series) const {
+  static const Curve none;
+  const auto found = m_curves.constFind(static_cast<int>(series));
+  return found == m_curves.constEnd() ? none : *found;
+}
+
+std::vector<api::FieldError> TrainingModel::problems() const {
+  if (!m_project.isOpen()) return {};
+  api::TrainRequest request = m_project.recipe();
+  request.runFolder = m_project.project().folder / "runs";  // chosen at the start
+  return api::validate(request);
+}
+
+qint64 TrainingModel::plannedSteps() const {
+  return m_project.isOpen() ? api::plannedSteps(m_project.recipe()) : 0;
+}
+
+void TrainingModel::start() {
+  if (!m_project.isOpen() || m_job.active()) return;
+  api::TrainRequest request = m_project.recipe();
+  const api::Project& project = m_project.project();
+  const auto folder = m_project.workspace().nextRunFolder(project);
+  if (!folder) return Q_EMIT warned(folder.error());
+  request.runFolder = *folder;
+  request.classImageFolder = project.folder / "class-images";
+  request.cacheFolder = project.folder / "cache";
+  request.resume = false;
+  begin(std::move(request));
+}
+
+void TrainingModel::resume(const api::RunSummary& run) {
+  if (m_job.active()) return;
+  api::TrainRequest request = run.request;
+  request.runFolder = run.folder;
+  request.resume = true;
+  const std::int64_t from = run.checkpoints.empty() ? 0 : run.checkpoints.back();
+  const auto metrics = m_project.workspace().runMetrics(run.folder);
+  begin(std::move(request));
+  std::vector<api::MetricSample> kept;
+  std::copy_if(metrics.begin(), metrics.end(), std::back_inserter(kept), [&](const api::MetricSample& s) {
+    return s.step <= from;
+  });
+  addSamples(kept);
+}
+
+void TrainingModel::begin(api::TrainRequest request) {
+  resetCurves();
+  m_runName = fromPath(request.runFolder.filename());
+  m_classImagesTotal = request.prior.classImages;
+  m_job.start(std::move(request));
+}
+
+void TrainingModel::resetCurves() {
+  m_curves.clear();
+  m_classImages.clear();
+  m_samples.clear();
+  m_classImagesTotal = 0;
+  m_runName.clear();
+  Q_EMIT curvesReset();
+}
+
+void TrainingModel::addSamples(const std::vector<api::MetricSample>& samples) {
+  if (samples.empty()) return;
+  for (const api::MetricSample& sample : samples)
+    m_curves[static_cast<int>(sample.series)].append({static_cast<double>(sample.step), sample.value});
+  Q_EMIT curvesGrew(samples);
+}
+
+void TrainingModel::addPicture(const api::PictureReady& picture) {
+  PictureItem item{toQImage(picture.image),
+                   fromPath(picture.file),
+                   {},
+                   fromStd(picture.prompt),
+                   static_cast<qint64>(picture.seed)};
+  if (picture.kind == api::PictureKind::ClassImage) {
+    m_classImagesTotal = std::max<qint64>(m_classImagesTotal, picture.total);
+    item.caption = QString::number(picture.index + 1);
+    m_classImages.append(std::move(item));
+  } else if (picture.kind == api::PictureKind::Sample) {
+    item.caption = tr("step %1").arg(picture.step);
+    m_samples.append(std::move(item));
+  }
+}
+
+const api::RunSummary* TrainingModel::unfinished() const {
+  if (m_runs.empty() || m_job.active()) return nullptr;
+  const api::RunSummary& last = m_runs.back();
+  return !last.finished && !last.checkpoints.empty() ? &last : nullptr;
+}
+
+void TrainingModel::refreshRuns(bool showLatest) {
+  if (!m_project.isOpen()) return;
+  struct Found {
+    std::vector<api::RunSummary> runs;
+    std::vector<api::MetricSample> metrics;
+  };
+  const api::Project project = m_project.project();
+  inBackground(
+      this,
+      [&workspace = m_project.workspace(), project] {
+        Found found{workspace.runs(project), {}};
+        if (!found.runs.empty()) found.metrics = workspace.runMetrics(found.runs.back().folder);
+        return found;
+      },
+      [this, showLatest, folder = project.folder](const Found& found) {
+        if (!m_project.isOpen() || m_project.project().folder != folder) return;
+        m_runs = found.runs;
+        if (showLatest && !m_runs.empty() && !m_job.active()) {
+          m_runName = fromStd(m_runs.back().name);
+          addSamples(found.metrics);
+          const Curve& seconds = curve(api::Series::StepSeconds);
+          if (!seconds.isEmpty()) {
+            QVector<double> values;
+            for (const QPointF& point : seconds) values << point.y();
+            std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+            m_secondsPerStep = values[values.size() / 2];
+          }
+        }
+        Q_EMIT runsChanged();
+        Q_EMIT problemsChanged();
+      });
+}
+
+}  // namespace likeness::ui

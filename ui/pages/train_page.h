@@ -1,0 +1,68 @@
+// The second step: the recipe on the left, what happens on the right.
+#pragma once
+
+#include <QWidget>
+
+#include "ui/models/training_model.h"
+
+class QCheckBox;
+class QLabel;
+class QProgressBar;
+class QPushButton;
+class QRadioButton;
+class QScrollArea;
+class QSpinBox;
+class QToolButton;
+class QVBoxLayout;
+
+namespace likeness::ui {
+
+class LossPlot;
+class MessageBar;
+class OptionForm;
+class PictureStrip;
+class ValueSlider;
+
+class TrainPage : public QWidget {
+  Q_OBJECT
+ public:
+  TrainPage(ProjectModel& project, TrainingModel& training, QWidget* parent = nullptr);
+
+ Q_SIGNALS:
+  void createRequested();
+  void exportRequested();
+
+ private:
+  QWidget* makeRecipe();
+  void addMethod(QVBoxLayout* layout);
+  void addClass(QVBoxLayout* layout);
+  void addExpert(QVBoxLayout* layout);
+  QWidget* makeStart();
+  QWidget* makePlot();
+  QWidget* makeStrip(QLabel* title, PictureStrip* strip);
+  void connectModels();
+  void showRecipe();
+  void showProblems();
+  void showJob();
+  void showEnd();
+  void showClassTitle();
+  void offerResume();
+  void refillPlot();
+
+  ProjectModel& m_project;
+  TrainingModel& m_training;
+  MessageBar* m_message;
+  QRadioButton *m_full, *m_lora;
+  ValueSlider *m_strength, *m_prior;
+  QSpinBox* m_classCount;
+  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_classTitle, *m_sampleTitle, *m_plotTitle;
+  QToolButton* m_expert;
+  OptionForm* m_form;
+  QScrollArea* m_recipe;
+  QPushButton *m_start, *m_stop, *m_create, *m_export;
+  QProgressBar* m_progress;
+  LossPlot* m_plot;
+  PictureStrip *m_classStrip, *m_sampleStrip;
+};
+
+}  // namespace likeness::ui

@@ -1,0 +1,48 @@
+// Small pieces that every page is put together from, so that spacing and roles stay the same everywhere.
+#pragma once
+
+#include <QFrame>
+#include <QLabel>
+#include <QPushButton>
+#include <QString>
+
+class QBoxLayout;
+class QFormLayout;
+class QVBoxLayout;
+
+namespace likeness::ui {
+
+constexpr int kGrid = 8;     ///< the page's grid, pixels
+constexpr int kMargin = 16;  ///< around a page
+
+/// A framed surface with padding and a vertical layout.
+QFrame* makeCard(QVBoxLayout** layout, QWidget* parent = nullptr);
+QLabel* makeSection(const QString& text, QWidget* parent = nullptr);
+QLabel* makeHint(const QString& text = {}, QWidget* parent = nullptr);
+/// Verb on a button; `name` is the object name that tests and accessibility rely on.
+QPushButton* makeButton(const char* name, const QString& text, QWidget* parent = nullptr);
+QPushButton* makePrimary(const char* name, const QString& text, QWidget* parent = nullptr);
+/// Label above its field, both known to screen readers as belonging together.
+void addField(QBoxLayout* layout, const QString& label, QWidget* field, const QString& help = {});
+/// Colours a label by what it says: "", "warning", "error", "success".
+void setTone(QWidget* widget, const char* tone);
+
+/// One line that gives way: cuts its text in the middle and shows all of it as tooltip.
+class ElidedLabel : public QLabel {
+  Q_OBJECT
+ public:
+  explicit ElidedLabel(const QString& text = {}, QWidget* parent = nullptr);
+  void setFullText(const QString& text);
+  QString fullText() const { return m_text; }
+  QSize minimumSizeHint() const override;
+  QSize sizeHint() const override;
+
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
+ private:
+  void elide();
+  QString m_text;
+};
+
+}  // namespace likeness::ui
