@@ -1,0 +1,219 @@
+// Class pictures under their key: find what is there, make what is missing.
+#include "core/data/class_images.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <iterator>
+
+#include "core/base/file_system.h"
+#include "core/base/hash.h"
+#include "core/generate/generate.h"
+#include "core/generate/generator.h"
+#include "core/generate/picture_file.h"
+#include "core/image/photo.h"
+#include "core/tensor/device.h"
+
+namespace likeness::data {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMaxBatch = 8;
+
+std::string shortest(double value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, std::end(buffer), value).ptr};
+}
+
+std::int64_t sideOf(const api::ClassImagesRequest& request, const nn::StableDiffusion& model) {
+  return request.resolution > 0 ? request.resolution : model.resolution();
+}
+
+/// What each picture carries: the request that makes it alone.
+api::GenerateRequest requestOf(const api::ClassImagesRequest& request,
+                               const nn::StableDiffusion& model) {
+  api::GenerateRequest picture;
+  picture.model = request.base;
+  picture.model.hash = model.weightHash;
+  picture.prompt = api::renderPrompt(request.subject.classPrompt, request.subject);
+  picture.negativePrompt = api::renderPrompt(request.prior.negativePrompt, request.subject);
+  picture.sampling = request.prior.sampling;
+  picture.seed = request.seed;
+  picture.width = picture.height = sideOf(request, model);
+  picture.compute = request.compute;
+  return picture;
+}
+
+/// "0000.png"
+std::string fileName(std::size_t index) {
+  std::string digits = std::to_string(index);
+  return std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits + ".png";
+}
+
+/// Completes one folder.
+class Maker {
+ public:
+  Maker(const api::GenerateRequest& picture,
+        const nn::StableDiffusion& model,
+        at::ScalarType dtype,
+        base::Reporter& reporter,
+        ClassImageSet& set)
+      : m_picture(picture), m_model(model), m_dtype(dtype), m_reporter(reporter), m_set(set) {}
+
+  api::Result<void> operator()() {
+    const auto missing = findPresent();
+    if (missing.empty() || m_set.cancelled) return {};
+    const auto& compute = m_picture.compute;
+    const auto batch = generate::fittingBatch(
+        m_model,
+        std::min<std::int64_t>(kMaxBatch, static_cast<std::int64_t>(missing.size())),
+        m_picture.width,
+        m_picture.height,
+        m_dtype,
+        compute.memoryLimit > 0 ? compute.memoryLimit : tensor::availableMemoryMiB());
+    if (!batch) return api::fail(batch.error());
+    generate::warnIfTooLong(m_model, m_picture.prompt, m_reporter);
+    return make(missing, *batch);
+  }
+
+ private:
+  /// Reports the pictures that are good already; the indices of the others.
+  std::vector<std::size_t> findPresent() {
+    std::vector<std::size_t> missing;
+    std::error_code ignored;
+    for (std::size_t i = 0; i < m_set.files.size(); ++i) {
+      if (m_reporter.stop().stop_requested()) {
+        m_set.cancelled = true;
+        break;
+      }
+      const fs::path& file = m_set.files[i];
+      const auto photo = fs::exists(file, ignored) ? image::readPhoto(file)
+                                                   : api::fail(api::ErrorCode::FileNotFound);
+      if (photo && photo->image.width == m_picture.width &&
+          photo->image.height == m_picture.height) {
+        report(i, photo->image);
+      } else {
+        missing.push_back(i);
+      }
+    }
+    return missing;
+  }
+
+  api::Result<void> make(const std::vector<std::size_t>& missing, std::int64_t batch) {
+    generate::Generator generator(m_model, batch, m_dtype);
+    generate::Job job{m_picture.prompt,
+                      m_picture.negativePrompt,
+                      m_picture.sampling,
+                      {},
+                      m_picture.width,
+                      m_picture.height,
+                      {}};
+    for (const std::size_t i : missing)
+      job.seeds.push_back(m_picture.seed + static_cast<std::int64_t>(i));
+    api::Result<void> written;
+    std::stop_source stop;  // also ends the batches after a failed write
+    const std::stop_callback passOn(m_reporter.stop(), [&] { stop.request_stop(); });
+    const auto begin = Clock::now();
+    generate::Callbacks callbacks;
+    callbacks.onBatch = [&](std::int64_t first, const at::Tensor& latents) {
+      auto next = missing.begin() + first;
+      const auto pictures = generator.decode(latents);
+      m_set.made += static_cast<std::int64_t>(pictures.size());
+      m_perPicture = std::chrono::duration<double>(Clock::now() - begin).count() /
+                     static_cast<double>(m_set.made);
+      for (const auto& picture : pictures) {
+        if (written) written = write(*next++, picture);
+      }
+      if (!written) stop.request_stop();
+    };
+    const auto latents = generator.latents(job, callbacks, stop.get_token());
+    if (!written) return written;
+    if (!latents) return api::fail(latents.error());
+    m_set.cancelled = !latents->defined();
+    return {};
+  }
+
+  api::Result<void> write(std::size_t index, const api::Image& picture) {
+    api::GenerateRequest own = m_picture;
+    own.seed += static_cast<std::int64_t>(index);
+    if (auto written = generate::writePicture(m_set.files[index], picture, own); !written)
+      return written;
+    report(index, picture);
+    return {};
+  }
+
+  void report(std::size_t index, const api::Image& picture) {
+    const auto total = static_cast<std::int64_t>(m_set.files.size());
+    const auto at = static_cast<std::int64_t>(index);
+    ++m_done;
+    m_reporter.picture({api::PictureKind::ClassImage,
+                        picture,
+                        m_set.files[index],
+                        0,
+                        at,
+                        total,
+                        m_picture.prompt,
+                        m_picture.seed + at});
+    m_reporter.progress({api::Stage::ClassImages,
+                         m_done,
+                         total,
+                         m_perPicture,
+                         m_perPicture * static_cast<double>(total - m_done)});
+  }
+
+  const api::GenerateRequest& m_picture;
+  const nn::StableDiffusion& m_model;
+  at::ScalarType m_dtype;
+  base::Reporter& m_reporter;
+  ClassImageSet& m_set;
+  std::int64_t m_done = 0;
+  double m_perPicture = 0;
+};
+
+}  // namespace
+
+std::string classImageKey(const api::ClassImagesRequest& request,
+                          const nn::StableDiffusion& model,
+                          at::ScalarType dtype) {
+  const api::GenerateRequest picture = requestOf(request, model);
+  const auto& sampling = picture.sampling;
+  // One line per part; quoting by length keeps a prompt from looking like another part.
+  std::string text = "likeness class images 1\n";
+  const auto add = [&](std::string_view name, const std::string& value) {
+    text.append(name) += " " + std::to_string(value.size()) + " " + value + "\n";
+  };
+  add("weights", model.weightHash);
+  add("prompt", picture.prompt);
+  add("negative", picture.negativePrompt);
+  add("sampler", std::string(api::enumName(sampling.sampler)));
+  add("steps", std::to_string(sampling.steps));
+  add("guidance", shortest(sampling.guidance));
+  add("karras", sampling.karras ? "yes" : "no");
+  add("eta", shortest(sampling.eta));
+  add("resolution", std::to_string(picture.width));
+  add("dtype", c10::toString(dtype));
+  add("seed", std::to_string(picture.seed));
+  return base::sha256(text).substr(0, 16);
+}
+
+api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& request,
+                                           const nn::StableDiffusion& model,
+                                           at::ScalarType dtype,
+                                           base::Reporter& reporter) {
+  reporter.stage(api::Stage::ClassImages);
+  ClassImageSet set;
+  set.folder = request.outFolder / classImageKey(request, model, dtype);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(request.prior.classImages); ++i) {
+    set.files.push_back(set.folder / fileName(i));
+  }
+  if (auto made = base::makeFolder(set.folder); !made) return api::fail(made.error());
+  base::removeLeftovers(set.folder);
+  const api::GenerateRequest picture = requestOf(request, model);
+  if (auto made = Maker(picture, model, dtype, reporter, set)(); !made)
+    return api::fail(made.error());
+  return set;
+}
+
+}  // namespace likeness::data

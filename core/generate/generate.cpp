@@ -1,0 +1,246 @@
+// From a request to pictures on disk.
+#include "core/generate/generate.h"
+
+#include <ATen/ops/adaptive_avg_pool2d.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "core/base/file_system.h"
+#include "core/diffusion/guidance.h"
+#include "core/generate/generator.h"
+#include "core/generate/initial_latents.h"
+#include "core/generate/load_model.h"
+#include "core/generate/picture_file.h"
+#include "core/tensor/device.h"
+
+namespace likeness::generate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using api::PictureKind;
+using api::Stage;
+
+constexpr std::int64_t kMaxBatch = 8;
+constexpr std::int64_t kPreviewSide = 32;  // latents; a preview is a small picture
+constexpr int kPreviewPause = 9;           // previews take at most a tenth of the time
+
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// One run of the job: what its steps share.
+class Run {
+ public:
+  /// `request` is complete: sizes are set and prompts rendered.
+  Run(const api::GenerateRequest& request, const LoadedModel& loaded, base::Reporter& reporter)
+      : m_request(request), m_loaded(loaded), m_reporter(reporter) {}
+
+  api::Result<base::JobResult> operator()(double loadSeconds) {
+    const auto begin = Clock::now();
+    auto made = makePictures();
+    if (!made) return api::fail(made.error());
+    if (*made && m_request.grid && m_pictures.size() > 1) {
+      if (auto written = writeSheet(); !written) return api::fail(written.error());
+    }
+    const double seconds = secondsSince(begin);
+    std::vector<std::string> files;
+    for (const auto& file : m_files) files.push_back(file.string());
+    const auto count = static_cast<double>(std::max<std::size_t>(1, m_pictures.size()));
+    return base::JobResult{!*made,
+                           m_files,
+                           {{"load_s", loadSeconds},
+                            {"generate_s", seconds},
+                            {"per_image_s", seconds / count},
+                            {"peak_rss_mib", tensor::peakRssMiB()},
+                            {"files", files}}};
+  }
+
+ private:
+  /// False when it was stopped.
+  api::Result<bool> makePictures() {
+    const auto& compute = m_request.compute;
+    const auto batch =
+        fittingBatch(m_loaded.model,
+                     std::min(m_request.count, kMaxBatch),
+                     m_request.width,
+                     m_request.height,
+                     m_loaded.dtype,
+                     compute.memoryLimit > 0 ? compute.memoryLimit : tensor::availableMemoryMiB());
+    if (!batch) return api::fail(batch.error());
+    Generator generator(m_loaded.model, *batch, m_loaded.dtype);
+    auto job = makeJob();
+    if (!job) return api::fail(job.error());
+
+    api::Result<void> written;
+    // A failed write ends the sampling of the batches after it.
+    std::stop_source stop;
+    const std::stop_callback passOn(m_reporter.stop(), [&] { stop.request_stop(); });
+    Callbacks callbacks;
+    m_stepBegin = Clock::now();
+    callbacks.onStep = [&](std::int64_t step, std::int64_t steps) { reportStep(step, steps); };
+    callbacks.previewEvery = m_request.previewEvery;
+    callbacks.onPreview = [&](std::int64_t step, std::int64_t first, const at::Tensor& x0) {
+      showPreview(generator, step, first, x0);
+    };
+    callbacks.onBatch = [&](std::int64_t, const at::Tensor& latents) {
+      for (const auto& picture : generator.decode(latents)) {
+        if (written) written = keep(picture);
+      }
+      if (!written) stop.request_stop();
+    };
+    const auto latents = generator.latents(*job, callbacks, stop.get_token());
+    if (!written) return api::fail(written.error());
+    if (!latents) return api::fail(latents.error());
+    return latents->defined();
+  }
+
+  api::Result<Job> makeJob() const {
+    Job job{m_request.prompt, m_request.negativePrompt, m_request.sampling, {}, 0, 0, {}};
+    job.width = m_request.width;
+    job.height = m_request.height;
+    job.seeds.resize(static_cast<std::size_t>(m_request.count));
+    std::iota(job.seeds.begin(), job.seeds.end(), m_request.seed);
+    if (!m_request.initialLatents.empty()) {
+      const std::int64_t factor = m_loaded.model.vae.model->config().factor();
+      auto latents = readInitialLatents(m_request.initialLatents,
+                                        {m_request.count,
+                                         m_loaded.model.unet.model->config().inChannels,
+                                         m_request.height / factor,
+                                         m_request.width / factor});
+      if (!latents) return api::fail(latents.error());
+      job.initialLatents = std::move(*latents);
+    }
+    return job;
+  }
+
+  void reportStep(std::int64_t step, std::int64_t steps) {
+    const double perStep = secondsSince(m_stepBegin) / static_cast<double>(step);
+    m_reporter.progress(
+        {Stage::Generate, step, steps, perStep, perStep * static_cast<double>(steps - step)});
+  }
+
+  void showPreview(const Generator& generator,
+                   std::int64_t step,
+                   std::int64_t first,
+                   const at::Tensor& x0) {
+    const auto begin = Clock::now();
+    if (begin < m_nextPreview) return;
+    const std::int64_t longer = std::max(x0.size(2), x0.size(3));
+    const at::Tensor small =
+        longer <= kPreviewSide
+            ? x0
+            : at::adaptive_avg_pool2d(
+                  x0, {x0.size(2) * kPreviewSide / longer, x0.size(3) * kPreviewSide / longer});
+    std::int64_t index = first;
+    for (const auto& picture : generator.decode(small)) {
+      show(PictureKind::Preview, picture, {}, step, index);
+      ++index;
+    }
+    m_nextPreview = Clock::now() + kPreviewPause * (Clock::now() - begin);
+  }
+
+  /// Writes (when there is a folder) and shows the next finished picture.
+  api::Result<void> keep(const api::Image& picture) {
+    const auto index = static_cast<std::int64_t>(m_pictures.size());
+    std::filesystem::path file;
+    if (!m_request.outFolder.empty()) {
+      api::GenerateRequest own = m_request;
+      own.seed += index;
+      // Noise from a file belongs to the whole request; noise from seeds makes each picture a
+      // request of its own.
+      if (m_request.initialLatents.empty()) own.count = 1;
+      file = freeName(m_request.outFolder, std::to_string(own.seed));
+      if (auto written = writePicture(file, picture, own); !written) return written;
+      m_files.push_back(file);
+    }
+    m_pictures.push_back(picture);
+    show(PictureKind::Result, picture, file, 0, index);
+    return {};
+  }
+
+  api::Result<void> writeSheet() {
+    const api::Image sheet = contactSheet(m_pictures);
+    std::filesystem::path file;
+    if (!m_request.outFolder.empty()) {
+      file = freeName(m_request.outFolder, std::to_string(m_request.seed) + "-sheet");
+      if (auto written = writePicture(file, sheet, m_request); !written) return written;
+      m_files.push_back(file);
+    }
+    show(PictureKind::Sheet, sheet, file, 0, 0);
+    return {};
+  }
+
+  void show(PictureKind kind,
+            const api::Image& picture,
+            const std::filesystem::path& file,
+            std::int64_t step,
+            std::int64_t index) {
+    m_reporter.picture({kind,
+                        picture,
+                        file,
+                        step,
+                        index,
+                        kind == PictureKind::Sheet ? 1 : m_request.count,
+                        m_request.prompt,
+                        m_request.seed + index});
+  }
+
+  const api::GenerateRequest& m_request;
+  const LoadedModel& m_loaded;
+  base::Reporter& m_reporter;
+  std::vector<api::Image> m_pictures;
+  std::vector<std::filesystem::path> m_files;
+  Clock::time_point m_stepBegin, m_nextPreview;
+};
+
+/// Prompts rendered (a run's own subject where the request names none), sizes filled in.
+api::GenerateRequest completed(api::GenerateRequest request, const LoadedModel& loaded) {
+  if (request.subject.classWord.empty() && loaded.files.run)
+    request.subject = loaded.files.run->subject;
+  request.prompt = api::renderPrompt(request.prompt, request.subject);
+  request.negativePrompt = api::renderPrompt(request.negativePrompt, request.subject);
+  if (request.width == 0) request.width = loaded.model.resolution();
+  if (request.height == 0) request.height = loaded.model.resolution();
+  if (loaded.files.step) request.model.checkpoint = std::to_string(*loaded.files.step);
+  return request;
+}
+
+}  // namespace
+
+void warnIfTooLong(const nn::StableDiffusion& model,
+                   const std::string& prompt,
+                   base::Reporter& reporter) {
+  const auto tokens = static_cast<std::int64_t>(model.tokenizer.encode(prompt).size());
+  const std::int64_t limit = model.textEncoder.model->config().maxPositionEmbeddings - 2;
+  if (tokens <= limit) return;
+  reporter.warning(
+      {api::ErrorCode::PromptTooLong,
+       {{"prompt", prompt}, {"tokens", std::to_string(tokens)}, {"limit", std::to_string(limit)}},
+       {}});
+}
+
+api::Result<base::JobResult> generate(const api::GenerateRequest& request,
+                                      const std::filesystem::path& resources,
+                                      base::Reporter& reporter) {
+  const auto begin = Clock::now();
+  reporter.stage(Stage::LoadModel);
+  if (!request.outFolder.empty()) {
+    if (auto made = base::makeFolder(request.outFolder); !made) return api::fail(made.error());
+  }
+  const auto loaded =
+      loadModel(request.model, request.adapters, request.compute, resources, reporter.stop());
+  if (!loaded) return api::fail(loaded.error());
+  if (loaded->stopped()) return base::JobResult{true, {}, {}};
+  const api::GenerateRequest complete = completed(request, *loaded);
+  warnIfTooLong(loaded->model, complete.prompt, reporter);
+  if (diffusion::isGuided(request.sampling.guidance)) {
+    warnIfTooLong(loaded->model, complete.negativePrompt, reporter);
+  }
+  const double loadSeconds = secondsSince(begin);
+  reporter.stage(Stage::Generate);
+  return Run(complete, *loaded, reporter)(loadSeconds);
+}
+
+}  // namespace likeness::generate

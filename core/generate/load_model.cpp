@@ -1,0 +1,47 @@
+// Resolve, load, attach.
+#include "core/generate/load_model.h"
+
+#include "core/nn/adapters.h"
+#include "core/tensor/device.h"
+
+namespace likeness::generate {
+
+api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
+                                   const std::vector<api::AdapterRef>& adapters,
+                                   const api::ComputeOptions& compute,
+                                   const std::filesystem::path& resources,
+                                   std::stop_token stop) {
+  auto files = workspace::resolveModel(ref, resources);
+  if (!files) return api::fail(files.error());
+  const auto device = tensor::chooseDevice(compute.device);
+  if (!device) return api::fail(device.error());
+  const auto parameters = nn::unetParameterCount(files->folder, files->unetFile);
+  if (!parameters) return api::fail(parameters.error());
+  tensor::setThreads(compute.threads);
+
+  nn::LoadOptions options;
+  options.dtype = options.vaeDtype = tensor::chooseDType(compute.dtype, *device, *parameters);
+  options.device = *device;
+  options.unetFile = files->unetFile;
+  options.textEncoderFile = files->textEncoderFile;
+  auto model = nn::loadStableDiffusion(files->folder, options, stop);
+  if (!model) return api::fail(model.error());
+  LoadedModel loaded{std::move(*files), std::move(*model), options.dtype};
+  if (loaded.stopped()) return loaded;
+
+  if (!ref.hash.empty() && !loaded.files.run && ref.hash != loaded.model.weightHash) {
+    return api::fail(api::ErrorCode::ModelMismatch,
+                     {{"file", loaded.files.folder.string()},
+                      {"tensors", "its weights are not those that were recorded"}});
+  }
+  std::vector<api::AdapterRef> all = adapters;
+  if (!loaded.files.adapterFile.empty()) all.insert(all.begin(), {loaded.files.adapterFile, 1.0});
+  for (const auto& [file, strength] : all) {
+    if (auto attached = nn::attachAdapterFile(loaded.model, file, strength); !attached) {
+      return api::fail(attached.error());
+    }
+  }
+  return loaded;
+}
+
+}  // namespace likeness::generate
