@@ -1,5 +1,5 @@
-// CLIP's byte-pair tokenizer for any vocabulary in its format (vocab.json + merges.txt), semantics of transformers' fast tokenizer:
-// NFC, runs of white space to one space, per-character lower case.
+// CLIP's byte-pair tokenizer for any vocabulary in its format (vocab.json + merges.txt), semantics
+// of transformers' fast tokenizer: NFC, runs of white space to one space, per-character lower case.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ namespace likeness::text {
 class ClipTokenizer {
  public:
   ClipTokenizer();
-  /// `folder` holds vocab.json and merges.txt (and special_tokens_map.json for the pad token). Errors: BadTokenizer, FileNotFound.
+  /// `folder` holds vocab.json and merges.txt (and special_tokens_map.json for the pad token).
+  /// Errors: BadTokenizer, FileNotFound.
   static api::Result<ClipTokenizer> load(const std::filesystem::path& folder);
 
   /// Ids without start and end tokens. Any bytes are accepted; invalid UTF-8 becomes U+FFFD.
