@@ -49,6 +49,7 @@ Application::Application(QApplication& qt, const Arguments& arguments) : m_setti
 }
 
 Application::~Application() {
+  ui::Palette::instance().forget();
   m_window.reset();
   m_engine.reset();
   QThreadPool::globalInstance()->waitForDone();

@@ -16,7 +16,6 @@ constexpr int kLookSide = 64;
 PhotosModel::PhotosModel(ProjectModel& project, QObject* parent)
     : QAbstractListModel(parent), m_project(project) {
   connect(&project, &ProjectModel::opened, this, [this] {
-    m_checking.reset();
     m_reports.clear();
     m_thumbnails.clear();
     sync();
@@ -176,7 +175,11 @@ void PhotosModel::sync() {
 void PhotosModel::check() {
   std::vector<std::filesystem::path> files;
   for (const api::Photo& p : m_photos) files.push_back(p.file);
-  m_checking.reset();
+  // Ending a check waits for the photo under way, so that happens elsewhere.
+  if (m_checking) {
+    QThreadPool::globalInstance()->start(
+        [old = std::shared_ptr<api::Subscription>(std::move(m_checking))]() mutable { old.reset(); });
+  }
   if (files.empty()) return;
   // Duplicates are found among all photos, so every change of the set is a new check.
   m_checking = m_project.workspace().checkPhotos(

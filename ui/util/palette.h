@@ -30,6 +30,8 @@ class Palette : public QObject {
 
   /// Reads the remembered theme and applies it; call once after the QApplication exists.
   void start(QSettings& settings);
+  /// The settings are about to go.
+  void forget() { m_settings = nullptr; }
   void setTheme(Theme theme);
   Theme theme() const { return m_theme; }
 

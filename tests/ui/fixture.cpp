@@ -1,0 +1,179 @@
+#include "tests/ui/fixture.h"
+
+#include <QAction>
+#include <QApplication>
+#include <QComboBox>
+#include <QDir>
+#include <QFile>
+#include <QImage>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPainter>
+#include <QRandomGenerator>
+#include <QThreadPool>
+
+#include "core/base/file_system.h"
+#include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/metrics_file.h"
+#include "core/workspace/run_folder.h"
+#include "core/workspace/workspace.h"
+#include "ui/util/convert.h"
+#include "ui/util/palette.h"
+#include "ui/util/setup.h"
+
+namespace likeness::support {
+
+using namespace ui;
+
+WindowFixture::WindowFixture() {
+  settings = std::make_unique<QSettings>(path("settings.ini"), QSettings::IniFormat);
+  workspace = workspace::makeWorkspace(base::findResources());
+  restart();
+}
+
+WindowFixture::~WindowFixture() {
+  window.reset();
+  bridge.reset();
+  QThreadPool::globalInstance()->waitForDone();
+}
+
+void WindowFixture::restart() {
+  window.reset();
+  bridge = std::make_unique<EngineBridge>([this]() -> api::Result<std::shared_ptr<api::Engine>> {
+    ++enginesMade;
+    if (engineError) return api::fail(*engineError);
+    return std::static_pointer_cast<api::Engine>(engine);
+  });
+  window = std::make_unique<MainWindow>(Services{*workspace, *bridge, *settings, dialogs, path("log")});
+  window->resize(1240, 780);
+  window->show();
+  if (!QTest::qWaitForWindowExposed(window.get())) qFatal("the window does not show");
+}
+
+QString WindowFixture::makePhoto(const QString& name, int shade, QSize size) const {
+  QImage image(size, QImage::Format_RGB888);
+  QRandomGenerator random(static_cast<quint32>(shade + 1));
+  image.fill(QColor::fromHsv((shade * 67) % 360, 90, 200));
+  QPainter painter(&image);
+  for (int i = 0; i < 60; ++i) {  // hard edges everywhere: sharp, and unlike any other shade
+    painter.fillRect(random.bounded(size.width()),
+                     random.bounded(size.height()),
+                     10 + random.bounded(60),
+                     10 + random.bounded(60),
+                     QColor::fromRgb(random.generate()));
+  }
+  painter.end();
+  const QString file = path(name);
+  if (!image.save(file)) qFatal("cannot write %s", qPrintable(file));
+  return file;
+}
+
+void WindowFixture::makeProject(int photos, const QString& classWord) {
+  dialogs.nextProject = path("bo.likeness");
+  trigger("actionNew");
+  QStringList files;
+  for (int i = 0; i < photos; ++i) files << makePhoto(QStringLiteral("photo%1.png").arg(i), i);
+  window->photos().add(files);
+  window->project().edit([&](api::TrainRequest& recipe) {
+    recipe.subject.name = "Bo";
+    recipe.subject.classWord = toStd(classWord);
+  });
+  const bool read = waitFor([&] {
+    const PhotosModel& model = window->photos();
+    if (model.rowCount() != photos) return false;
+    for (int i = 0; i < photos; ++i)
+      if (model.index(i).data(PhotosModel::SizeRole).toSize().isEmpty()) return false;
+    return true;
+  });
+  if (!read) qFatal("the photos were not read");
+}
+
+void WindowFixture::makeRun(const QString& name, int checkpointStep, int plannedSteps, bool lora) const {
+  api::TrainRequest request = window->project().recipe();
+  request.runFolder = window->project().project().folder / "runs" / toPath(name);
+  request.training.steps = plannedSteps;
+  request.training.method = lora ? api::Method::Lora : api::Method::Full;
+  std::filesystem::create_directories(request.runFolder);
+  if (!workspace::writeRunRequest(request)) qFatal("cannot write the run");
+  std::string rows = workspace::metricsHeader();
+  for (int step = 1; step <= checkpointStep; ++step)
+    rows += workspace::metricsRow(step, {{step, api::Series::SubjectLoss, 0.5 / step}, {step, api::Series::StepSeconds, 0.25}});
+  const auto write = [](const std::filesystem::path& file, const std::string& text) {
+    QFile out(fromPath(file));
+    if (!out.open(QIODevice::WriteOnly)) qFatal("cannot write %s", qPrintable(out.fileName()));
+    out.write(text.data(), static_cast<qint64>(text.size()));
+  };
+  write(request.runFolder / workspace::kMetricsFile, rows);
+  const auto folder = workspace::checkpointFolder(request.runFolder, checkpointStep);
+  std::filesystem::create_directories(folder);
+  const std::string_view file = lora ? workspace::kAdapterFile : workspace::kUnetFile;
+  write(folder / file, "weights");
+  workspace::CheckpointManifest manifest;
+  manifest.step = checkpointStep;
+  manifest.kind = request.training.method;
+  manifest.alpha = lora ? 16 : 0;
+  manifest.finished = checkpointStep == plannedSteps;
+  manifest.created = "2026-05-01T12:00:00Z";
+  manifest.files = {{std::string(file), 7, std::string(64, '0')}};
+  if (!workspace::writeManifest(folder, manifest)) qFatal("cannot write the manifest");
+}
+
+void WindowFixture::click(const char* name) const {
+  auto* widget = find<QWidget>(name);
+  if (!widget->isVisible() || !widget->isEnabled()) qFatal("%s cannot be clicked", name);
+  QTest::mouseClick(widget, Qt::LeftButton);
+}
+
+void WindowFixture::type(const char* name, const QString& text) const {
+  auto* widget = find<QWidget>(name);
+  widget->setFocus();
+  QTest::keyClicks(widget, text);
+}
+
+void WindowFixture::retype(const char* name, const QString& text) const {
+  auto* widget = find<QWidget>(name);
+  widget->setFocus();
+  QTest::keyClick(widget, Qt::Key_A, Qt::ControlModifier);
+  QTest::keyClick(widget, Qt::Key_Delete);
+  QTest::keyClicks(widget, text);
+}
+
+QString WindowFixture::textOf(const char* name) const {
+  auto* widget = find<QWidget>(name);
+  if (widget->isHidden()) return {};
+  return widget->property("text").toString();
+}
+
+void WindowFixture::trigger(const char* action) const { find<QAction>(action)->trigger(); }
+
+void WindowFixture::settle() const {
+  for (int i = 0; i < 3; ++i) {
+    QThreadPool::globalInstance()->waitForDone();
+    QCoreApplication::processEvents();
+  }
+}
+
+void WindowFixture::shot(const QString& name) const {
+  const QString folder = qEnvironmentVariable("LIKENESS_SCREENSHOTS");
+  if (folder.isEmpty()) return;
+  QDir().mkpath(folder);
+  QCoreApplication::processEvents();
+  window->grab().save(QDir(folder).filePath(name + QStringLiteral(".png")));
+}
+
+int runTests(int argc, char** argv, const std::function<int(int, char**)>& exec) {
+  qputenv("QT_QPA_PLATFORM", qEnvironmentVariableIsSet("QT_QPA_PLATFORM") ? qgetenv("QT_QPA_PLATFORM") : "offscreen");
+  QApplication application(argc, argv);
+  QApplication::setApplicationName("likeness-tests");
+  QLocale::setDefault(QLocale::c());
+  ui::setUp(application);
+  QTemporaryDir folder;
+  QSettings settings(folder.filePath("theme.ini"), QSettings::IniFormat);
+  settings.setValue("theme", qEnvironmentVariableIntValue("LIKENESS_THEME"));
+  ui::Palette::instance().start(settings);
+  const int failed = exec(argc, argv);
+  ui::Palette::instance().forget();
+  return failed;
+}
+
+}  // namespace likeness::support
