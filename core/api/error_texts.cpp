@@ -54,7 +54,7 @@ constexpr Row kRows[] = {
     {ErrorCode::BadCombination,
      "bad_combination",
      kUsage,
-     "{reason}.",
+     "[{reason}|Two options do not go together].",
      "[{fix}.|Change one of the options that it names.]"},
     {ErrorCode::MissingValue,
      "missing_value",

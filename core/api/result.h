@@ -18,7 +18,7 @@ enum class ErrorCode {
   WrongType,          ///< {key} in {file} is {value}, must be {expected}
   OutOfRange,         ///< {key} ({label}) in {file} is {value}, must be {range}
   BadCombination,     ///< {key}, {reason}, {fix}: cross-field rule of validate()
-  MissingValue,       ///< {key} ({label}) is required; {fix}
+  MissingValue,       ///< {key} ({label}) in {file} is required; {fix}
   FileNotFound,       ///< {file}
   FileUnreadable,     ///< {file}: {reason}
   FileUnwritable,     ///< {file}: {reason}
@@ -42,7 +42,7 @@ enum class ErrorCode {
   RunExists,          ///< {folder} already holds a run
   RunIncompatible,    ///< {folder}: {key} differs from the run that is to be continued
   DamagedCheckpoint,  ///< {folder}: {reason}
-  NoCheckpoint,       ///< {folder}
+  NoCheckpoint,       ///< {folder} has none, or not {checkpoint}
   NotEnoughMemory,    ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
   DeviceMissing,      ///< {device}
   NonFinite,          ///< {what} became NaN or infinite at step {step}; last good state is {folder}

@@ -1,0 +1,268 @@
+// The rules of requests, one by one.
+#include "core/api/requests.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+namespace likeness::api {
+namespace {
+
+TrainRequest good() {
+  TrainRequest r;
+  r.photos = {{"a.jpg", {}, {}, false}, {"b.jpg", {}, {}, false}, {"c.jpg", {}, {}, true}};
+  r.subject.classWord = "dog";
+  r.runFolder = "runs/0001";
+  return r;
+}
+GenerateRequest goodPicture() {
+  GenerateRequest r;
+  r.prompt = "a photo of {subject}";
+  return r;
+}
+
+template <class R>
+std::vector<std::pair<std::string, ErrorCode>> broken(const R& request) {
+  std::vector<std::pair<std::string, ErrorCode>> list;
+  for (const FieldError& error : validate(request)) {
+    EXPECT_FALSE(message(error.error).empty());
+    list.emplace_back(error.path, error.error.code);
+  }
+  return list;
+}
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+TEST(Validate, AcceptsWhatIsComplete) {
+  EXPECT_THAT(broken(good()), IsEmpty());
+  TrainRequest lora = good();
+  lora.training.method = Method::Lora;  // the default trainTextEncoder does not stand in its way
+  EXPECT_THAT(broken(lora), IsEmpty());
+  EXPECT_THAT(broken(goodPicture()), IsEmpty());
+}
+
+struct TrainCase {
+  std::string path;
+  ErrorCode code;
+  std::function<void(TrainRequest&)> spoil;
+};
+class TrainRule : public testing::TestWithParam<TrainCase> {};
+
+TEST_P(TrainRule, IsTheOneThatIsBroken) {
+  TrainRequest request = good();
+  GetParam().spoil(request);
+  EXPECT_THAT(broken(request), ElementsAre(Pair(GetParam().path, GetParam().code)));
+  const auto errors = validate(Request(request));
+  ASSERT_EQ(errors.size(), 1u);
+}
+
+using enum ErrorCode;
+INSTANTIATE_TEST_SUITE_P(
+    Rules,
+    TrainRule,
+    testing::Values(
+        TrainCase{"photos", NoPhotos, [](auto& r) { r.photos.clear(); }},
+        TrainCase{"photos",
+                  NoPhotos,
+                  [](auto& r) {
+                    for (auto& p : r.photos) p.excluded = true;
+                  }},
+        TrainCase{"photos[1].file", MissingValue, [](auto& r) { r.photos[1].file.clear(); }},
+        TrainCase{"photos[0].crop",
+                  OutOfRange,
+                  [](auto& r) {
+                    r.photos[0].crop = CropRect{0.5, 0, 0.6, 1};
+                  }},
+        TrainCase{"photos[0].crop",
+                  OutOfRange,
+                  [](auto& r) {
+                    r.photos[0].crop = CropRect{0, 0, NAN, 1};
+                  }},
+        TrainCase{"subject.class", MissingValue, [](auto& r) { r.subject.classWord = " \t"; }},
+        TrainCase{"subject.token", MissingValue, [](auto& r) { r.subject.token = ""; }},
+        TrainCase{"subject.token", OutOfRange, [](auto& r) { r.subject.token = "my dog"; }},
+        TrainCase{"subject.token", OutOfRange, [](auto& r) { r.subject.token = "{class}"; }},
+        TrainCase{
+            "subject.subjectPrompt", MissingValue, [](auto& r) { r.subject.subjectPrompt = ""; }},
+        TrainCase{"subject.classPrompt", MissingValue, [](auto& r) { r.subject.classPrompt = ""; }},
+        TrainCase{"subject.classPrompt",
+                  BadCombination,
+                  [](auto& r) { r.subject.classPrompt = "a {subject}"; }},
+        TrainCase{"training.resolution", OutOfRange, [](auto& r) { r.training.resolution = 100; }},
+        TrainCase{"training.steps", OutOfRange, [](auto& r) { r.training.steps = -1; }},
+        TrainCase{"training.batchSize", OutOfRange, [](auto& r) { r.training.batchSize = 0; }},
+        TrainCase{"training.gradientAccumulation",
+                  OutOfRange,
+                  [](auto& r) { r.training.gradientAccumulation = 0; }},
+        TrainCase{
+            "training.learningRate", OutOfRange, [](auto& r) { r.training.learningRate = 0; }},
+        TrainCase{"training.passesPerPhoto",
+                  OutOfRange,
+                  [](auto& r) { r.training.passesPerPhoto = NAN; }},
+        TrainCase{"training.lrWarmup", OutOfRange, [](auto& r) { r.training.lrWarmup = 1.5; }},
+        TrainCase{"training.seed", OutOfRange, [](auto& r) { r.training.seed = -1; }},
+        TrainCase{"training.textEncoderLearningRate",
+                  BadCombination,
+                  [](auto& r) {
+                    r.training.method = Method::Lora, r.training.textEncoderLearningRate = 1e-6;
+                  }},
+        TrainCase{"training.textEncoderLearningRate",
+                  BadCombination,
+                  [](auto& r) {
+                    r.training.trainTextEncoder = false, r.training.textEncoderLearningRate = 1e-6;
+                  }},
+        TrainCase{"lora.loraLearningRate",
+                  OutOfRange,
+                  [](auto& r) { r.training.method = Method::Lora, r.lora.learningRate = 0; }},
+        TrainCase{"lora.rank", OutOfRange, [](auto& r) { r.lora.rank = 0; }},
+        TrainCase{"lora.targets",
+                  MissingValue,
+                  [](auto& r) { r.training.method = Method::Lora, r.lora.targets.clear(); }},
+        TrainCase{"prior.classImages", OutOfRange, [](auto& r) { r.prior.classImages = -1; }},
+        TrainCase{
+            "prior.classKarras", BadCombination, [](auto& r) { r.prior.sampling.karras = true; }},
+        TrainCase{"watch.sampleEta", BadCombination, [](auto& r) { r.watch.sampling.eta = 0.5; }},
+        TrainCase{"watch.sampleKarras",
+                  BadCombination,
+                  [](auto& r) {
+                    r.watch.sampling.sampler = SamplerKind::Ddim, r.watch.sampling.karras = true;
+                  }},
+        TrainCase{
+            "checkpoints.checkpointKeep", OutOfRange, [](auto& r) { r.checkpoints.keep = 1; }},
+        TrainCase{"compute.device", OutOfRange, [](auto& r) { r.compute.device = "cuda:"; }},
+        TrainCase{"compute.device", OutOfRange, [](auto& r) { r.compute.device = "gpu"; }},
+        TrainCase{"base", MissingValue, [](auto& r) { r.base.path = ""; }},
+        TrainCase{"base.checkpoint", OutOfRange, [](auto& r) { r.base.checkpoint = "newest"; }},
+        TrainCase{"runFolder", MissingValue, [](auto& r) { r.runFolder.clear(); }}));
+
+TEST(Validate, WithoutClassPicturesTheirRulesRest) {
+  TrainRequest r = good();
+  r.prior.classImages = 0;
+  r.prior.sampling.karras = true;
+  r.subject.classPrompt = "";
+  EXPECT_THAT(broken(r), IsEmpty());
+}
+
+TEST(Validate, AllErrorsAreTold) {
+  TrainRequest r;
+  EXPECT_THAT(broken(r),
+              testing::UnorderedElementsAre(Pair("photos", NoPhotos),
+                                            Pair("subject.class", MissingValue),
+                                            Pair("runFolder", MissingValue)));
+}
+
+TEST(Validate, SentencesNameOptionAndRange) {
+  TrainRequest r = good();
+  r.training.lrWarmup = 2;
+  const auto errors = validate(r);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(message(errors[0].error),
+            "Warm-up (training.lrWarmup) is 2, but it must be between 0 and 1.");
+  r = good();
+  r.subject.classWord.clear();
+  EXPECT_EQ(message(validate(r)[0].error), "The class word (subject.class) is missing.");
+}
+
+struct GenerateCase {
+  std::string path;
+  ErrorCode code;
+  std::function<void(GenerateRequest&)> spoil;
+};
+class GenerateRule : public testing::TestWithParam<GenerateCase> {};
+TEST_P(GenerateRule, IsTheOneThatIsBroken) {
+  GenerateRequest request = goodPicture();
+  GetParam().spoil(request);
+  EXPECT_THAT(broken(request), ElementsAre(Pair(GetParam().path, GetParam().code)));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Rules,
+    GenerateRule,
+    testing::Values(
+        GenerateCase{"model", MissingValue, [](auto& r) { r.model.path = " "; }},
+        GenerateCase{"checkpoint", OutOfRange, [](auto& r) { r.model.checkpoint = "12x"; }},
+        GenerateCase{"count", OutOfRange, [](auto& r) { r.count = 0; }},
+        GenerateCase{"seed", OutOfRange, [](auto& r) { r.seed = -5; }},
+        GenerateCase{"width", OutOfRange, [](auto& r) { r.width = 129, r.height = 128; }},
+        GenerateCase{"height", OutOfRange, [](auto& r) { r.width = 128, r.height = 8192; }},
+        GenerateCase{"height", BadCombination, [](auto& r) { r.width = 128; }},
+        GenerateCase{"sampling.steps", OutOfRange, [](auto& r) { r.sampling.steps = 0; }},
+        GenerateCase{"sampling.guidance", OutOfRange, [](auto& r) { r.sampling.guidance = NAN; }},
+        GenerateCase{"sampling.karras", BadCombination, [](auto& r) { r.sampling.karras = true; }},
+        GenerateCase{"sampling.eta",
+                     BadCombination,
+                     [](auto& r) { r.sampling.sampler = SamplerKind::Euler, r.sampling.eta = 1; }},
+        GenerateCase{"adapters[0].file",
+                     MissingValue,
+                     [](auto& r) {
+                       r.adapters = {{"", 1}};
+                     }},
+        GenerateCase{"adapters[0].strength", OutOfRange, [](auto& r) {
+                       r.adapters = {{"a", INFINITY}};
+                     }}));
+
+TEST(Validate, OtherRequests) {
+  ClassImagesRequest images;
+  EXPECT_THAT(broken(images),
+              testing::UnorderedElementsAre(Pair("subject.class", MissingValue),
+                                            Pair("outFolder", MissingValue)));
+  images.subject.classWord = "toy";
+  images.outFolder = "out";
+  EXPECT_THAT(broken(images), IsEmpty());
+  images.prior.classImages = 0;
+  images.resolution = 4104;
+  images.seed = -1;
+  EXPECT_THAT(broken(images),
+              testing::UnorderedElementsAre(Pair("prior.classImages", OutOfRange),
+                                            Pair("resolution", OutOfRange),
+                                            Pair("seed", OutOfRange)));
+
+  ExportRequest exported;
+  EXPECT_THAT(broken(exported),
+              ElementsAre(Pair("runFolder", MissingValue), Pair("out", MissingValue)));
+  exported.runFolder = "run";
+  exported.out = "out";
+  EXPECT_THAT(broken(exported), IsEmpty());
+
+  BenchRequest bench;
+  EXPECT_THAT(broken(bench), IsEmpty());
+  bench.repeats = 0;
+  EXPECT_THAT(broken(bench), ElementsAre(Pair("repeats", OutOfRange)));
+}
+
+TEST(RenderPrompt, FillsInTheWords) {
+  const SubjectOptions subject{"Bo", "sks", "dog", "", ""};
+  EXPECT_EQ(renderPrompt("a photo of {subject}", subject), "a photo of sks dog");
+  EXPECT_EQ(renderPrompt("{token}, {class}s and {subject}{subject}", subject),
+            "sks, dogs and sks dogsks dog");
+  EXPECT_EQ(renderPrompt("{unknown} {", subject), "{unknown} {");
+  EXPECT_EQ(renderPrompt("", subject), "");
+  EXPECT_EQ(renderPrompt("a {subject}", SubjectOptions{}), "a {subject}");
+  // What is filled in is not looked at again.
+  EXPECT_EQ(renderPrompt("{class}", SubjectOptions{"", "sks", "{token}", "", ""}), "{token}");
+}
+
+TEST(PlannedSteps, FollowPhotosAndBatch) {
+  TrainRequest r = good();
+  r.training.passesPerPhoto = 100;
+  EXPECT_EQ(plannedSteps(r), 200);  // the excluded photo does not count
+  r.training.batchSize = 3;
+  EXPECT_EQ(plannedSteps(r), 67);
+  r.training.gradientAccumulation = 2;
+  EXPECT_EQ(plannedSteps(r), 34);
+  r.training.steps = 12;
+  EXPECT_EQ(plannedSteps(r), 12);
+  EXPECT_EQ(plannedSteps(TrainRequest{}), 1);
+}
+
+TEST(LearningRate, IsThatOfTheMethod) {
+  TrainRequest r;
+  EXPECT_EQ(effectiveLearningRate(r), r.training.learningRate);
+  r.training.method = Method::Lora;
+  EXPECT_EQ(effectiveLearningRate(r), r.lora.learningRate);
+}
+
+}  // namespace
+}  // namespace likeness::api
