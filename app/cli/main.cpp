@@ -88,8 +88,8 @@ int run(int argc, char** argv) {
                                          addInspect(root),
                                          addDevices(root),
                                          addBench(root)};
-  for (const Command& command : commands)
-    command.app->add_flag("--json", "Print the result as one JSON line, last on standard output");
+  const std::string help = "Print the result as one JSON line, last on standard output";
+  for (const Command& command : commands) command.app->add_flag("--json", help);
   try {
     root.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -3,7 +3,8 @@
 #include "app/cli/flags.h"
 #include "app/cli/run_job.h"
 #include "core/config/config.h"
-#include "core/workspace/resolve_model.h"
+#include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/run_folder.h"
 
 namespace likeness::cli {
 
@@ -85,7 +86,6 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
                                   Workspace& workspace,
                                   ProjectPlace& place) {
   TrainRequest request;
-  const fs::path started = a.out / "run.yaml";
   if (!a.project.empty()) {
     auto project = workspace.openProject(a.project);
     if (!project) return fail(project.error());
@@ -98,9 +98,10 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
       request.classImageFolder = project->folder / "class-images";
       request.cacheFolder = project->folder / "cache";
     }
-  } else if (std::error_code error; a.resume && fs::exists(started, error)) {
-    if (const auto read = config::applyYamlFile(request, started); !read) return fail(read.error());
-    request.runFolder = a.out;
+  } else if (std::error_code error; a.resume && fs::exists(a.out / workspace::kRunFile, error)) {
+    auto run = workspace::readRunRequest(a.out);
+    if (!run) return fail(run.error());
+    request = std::move(*run);
   } else {
     const auto base = baseModel(a);
     if (!base) return fail(base.error());

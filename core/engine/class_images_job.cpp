@@ -3,9 +3,8 @@
 
 #include "core/data/class_images.h"
 #include "core/engine/jobs.h"
-#include "core/nn/adapters.h"
+#include "core/generate/load_model.h"
 #include "core/tensor/device.h"
-#include "core/workspace/resolve_model.h"
 
 namespace likeness::engine {
 
@@ -17,27 +16,14 @@ Result<base::JobResult> makeClassImages(const ClassImagesRequest& request,
                                         base::Reporter& reporter) {
   const auto start = Clock::now();
   reporter.stage(Stage::LoadModel);
-  const auto device = tensor::chooseDevice(request.compute.device);
-  if (!device) return fail(device.error());
-  tensor::setThreads(request.compute.threads);
-  const auto resolved = workspace::resolveModel(request.base, resources);
-  if (!resolved) return fail(resolved.error());
-  nn::LoadOptions options;
-  options.device = *device;
-  options.unetFile = resolved->unetFile;
-  options.textEncoderFile = resolved->textEncoderFile;
-  auto model = nn::loadStableDiffusion(resolved->folder, options, reporter.stop());
+  const auto model =
+      generate::loadModel(request.base, {}, request.compute, resources, reporter.stop());
   if (!model) return fail(model.error());
-  if (reporter.stop().stop_requested()) return base::JobResult{true, {}, {}};
-  if (!resolved->adapterFile.empty())
-    if (const auto attached = nn::attachAdapterFile(*model, resolved->adapterFile, 1); !attached)
-      return fail(attached.error());
+  if (model->stopped()) return base::JobResult{true, {}, {}};
   const double loadSeconds = std::chrono::duration<double>(Clock::now() - start).count();
 
-  const auto dtype =
-      tensor::chooseDType(request.compute.dtype, *device, model->unet.store->parameterCount());
   const auto generateStart = Clock::now();
-  auto set = data::makeClassImages(request, *model, dtype, reporter);
+  auto set = data::makeClassImages(request, model->model, model->dtype, reporter);
   if (!set) return fail(set.error());
   const double seconds = std::chrono::duration<double>(Clock::now() - generateStart).count();
   std::vector<std::string> names;

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <optional>
 #include <system_error>
 
 #include "core/base/file_system.h"
 #include "core/generate/generator.h"
+#include "core/generate/load_model.h"
 #include "core/nn/adapters.h"
 #include "core/tensor/device.h"
 #include "core/workspace/resolve_model.h"
@@ -49,20 +49,6 @@ Result<void> refuseExisting(const fs::path& out) {
   if (!fs::exists(status)) return {};
   if (fs::is_directory(status) && fs::is_empty(out, error)) return {};
   return fail(ErrorCode::FileUnwritable, {{"file", out.string()}, {"reason", "it exists already"}});
-}
-
-Result<nn::StableDiffusion> load(const workspace::ResolvedModel& resolved,
-                                 at::Device device,
-                                 std::stop_token stop) {
-  nn::LoadOptions options;
-  options.device = device;
-  options.unetFile = resolved.unetFile;
-  options.textEncoderFile = resolved.textEncoderFile;
-  auto model = nn::loadStableDiffusion(resolved.folder, options, stop);
-  if (!model || stop.stop_requested() || resolved.adapterFile.empty()) return model;
-  if (const auto attached = nn::attachAdapterFile(*model, resolved.adapterFile, 1); !attached)
-    return fail(attached.error());
-  return model;
 }
 
 /// The same small picture from any form of the model. Empty after a stop request.
@@ -122,21 +108,23 @@ Result<void> writeExport(const ExportRequest& request,
   return nn::saveStableDiffusion(model, request.out, scalarType(request.dtype), &unet);
 }
 
-/// What a reader of the written form would load.
-workspace::ResolvedModel reopened(const ExportRequest& request,
-                                  const workspace::ResolvedModel& resolved) {
-  workspace::ResolvedModel written;
-  written.folder = request.format == ExportFormat::Diffusers ? request.out : resolved.folder;
-  if (request.format == ExportFormat::KohyaLora) written.adapterFile = request.out;
-  return written;
+/// fp32, so that the rounding of the file is all that can differ.
+ComputeOptions exact(ComputeOptions compute) {
+  compute.dtype = DType::Fp32;
+  return compute;
 }
 
+/// The picture as a reader of the written form gets it.
 Result<Image> renderWritten(const ExportRequest& request,
-                            const workspace::ResolvedModel& resolved,
-                            at::Device device) {
-  const auto model = load(reopened(request, resolved), device, {});
-  if (!model) return fail(model.error());
-  return render(*model, resolved.run->subject, {});
+                            const TrainRequest& run,
+                            const fs::path& resources) {
+  const bool kohya = request.format == ExportFormat::KohyaLora;
+  const ModelRef base = kohya ? run.base : ModelRef{request.out.string(), "latest", ""};
+  std::vector<AdapterRef> adapters;
+  if (kohya) adapters.push_back({request.out, 1});
+  const auto written = generate::loadModel(base, adapters, exact(request.compute), resources);
+  if (!written) return fail(written.error());
+  return render(written->model, run.subject, {});
 }
 
 std::int64_t bytesOf(const fs::path& path) {
@@ -168,23 +156,22 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
         {{"reason",
           "A run of the full method holds no LoRA, so it cannot be written as a kohya-lora file"},
          {"fix", "Export it with --format diffusers; `convert` extracts a LoRA from two models"}});
-  const auto device = tensor::chooseDevice(request.compute.device);
-  if (!device) return fail(device.error());
-  tensor::setThreads(request.compute.threads);
   const std::stop_token stop = reporter.stop();
+  const SubjectOptions& subject = resolved->run->subject;
 
-  std::optional<Image> before;
+  Image before;
   {
     reporter.stage(Stage::LoadModel);
-    const auto model = load(*resolved, *device, stop);
-    if (!model) return fail(model.error());
-    if (stop.stop_requested()) return base::JobResult{true, {}, {}};
-    auto rendered = render(*model, resolved->run->subject, stop);
+    const ModelRef ref{request.runFolder.string(), request.checkpoint, ""};
+    const auto run = generate::loadModel(ref, {}, exact(request.compute), resources, stop);
+    if (!run) return fail(run.error());
+    if (run->stopped()) return base::JobResult{true, {}, {}};
+    auto rendered = render(run->model, subject, stop);
     if (!rendered) return fail(rendered.error());
     if (rendered->empty()) return base::JobResult{true, {}, {}};
     before = std::move(*rendered);
     reporter.stage(Stage::Export);
-    if (const auto written = writeExport(request, *resolved, *model); !written)
+    if (const auto written = writeExport(request, run->files, run->model); !written)
       return fail(written.error());
   }
 
@@ -192,9 +179,9 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
   // finished.
   reporter.stage(Stage::Verify);
   const auto start = std::chrono::steady_clock::now();
-  const auto after = renderWritten(request, *resolved, *device);
+  const auto after = renderWritten(request, *resolved->run, resources);
   Difference difference;
-  if (after) difference = compare(*before, *after);
+  if (after) difference = compare(before, *after);
   if (!after || difference.mean > kMeanDifferenceLimit) {
     // The target was free before, so what is there is ours; a wrong model must not be mistaken for
     // a good one.
@@ -205,7 +192,6 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
                 "the exported model renders another picture: mean difference " +
                     std::to_string(difference.mean) + " of 255");
   }
-  const SubjectOptions& subject = resolved->run->subject;
   reporter.picture(
       {PictureKind::Result, *after, {}, 0, 0, 1, renderPrompt(subject.subjectPrompt, subject), 1});
   return base::JobResult{false,
