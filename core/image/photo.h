@@ -12,9 +12,11 @@
 
 namespace likeness::image {
 
-/// Decodes JPEG (grey, CMYK, YCCK), PNG (palette, 16 bit, alpha), WebP, HEIC (if built in): EXIF orientation applied, ICC profile to
-/// sRGB, alpha composited on white, first frame of an animation. Limits: 100 megapixels, 256 MiB of file. Any decoder
-/// warning or short read refuses the file. Errors: FileNotFound, FileUnreadable, NotAnImage, DamagedImage, ImageTooLarge, UnsupportedImage.
+/// Decodes JPEG (grey, CMYK, YCCK), PNG (palette, 16 bit, alpha), WebP, HEIC (if built in): EXIF
+/// orientation applied, ICC profile to sRGB, alpha composited on white, first frame of an
+/// animation. Limits: 100 megapixels, 256 MiB of file. Any decoder warning or short read refuses
+/// the file. Errors: FileNotFound, FileUnreadable, NotAnImage, DamagedImage, ImageTooLarge,
+/// UnsupportedImage.
 struct Decoded {
   api::Image image;       ///< Rgb8
   bool animated = false;  ///< only the first frame was taken
@@ -22,9 +24,13 @@ struct Decoded {
 };
 api::Result<Decoded> readPhoto(const std::filesystem::path& file);
 
-/// Antialiased resize (area when shrinking, Lanczos when growing); never changes the aspect of the crop: crops first.
-/// `crop` in fractions; absent = the largest centred rectangle of the target's aspect.
-api::Image cropAndResize(const api::Image& image, const std::optional<api::CropRect>& crop, int width, int height);
+/// Antialiased resize (area when shrinking, Lanczos when growing); never changes the aspect of the
+/// crop: crops first. `crop` in fractions; absent = the largest centred rectangle of the target's
+/// aspect.
+api::Image cropAndResize(const api::Image& image,
+                         const std::optional<api::CropRect>& crop,
+                         int width,
+                         int height);
 /// Fits into maxSide x maxSide, keeps the aspect, never enlarges.
 api::Image thumbnail(const api::Image& image, int maxSide);
 
@@ -33,9 +39,12 @@ std::vector<api::PhotoFinding> checkPhoto(const api::Image& image, int resolutio
 /// 64-bit perceptual hash (DCT); Hamming distance at most 6 = nearly the same.
 std::uint64_t perceptualHash(const api::Image& image);
 
-/// PNG with text chunks: `likeness` (iTXt, the request as JSON) and A1111's `parameters` (tEXt). Atomic.
-api::Result<void> writePng(const std::filesystem::path& file, const api::Image& image,
+/// PNG with text chunks: `likeness` (iTXt, the request as JSON) and A1111's `parameters` (tEXt).
+/// Atomic.
+api::Result<void> writePng(const std::filesystem::path& file,
+                           const api::Image& image,
                            const std::vector<std::pair<std::string, std::string>>& text = {});
-api::Result<std::vector<std::pair<std::string, std::string>>> readPngText(const std::filesystem::path& file);
+api::Result<std::vector<std::pair<std::string, std::string>>> readPngText(
+    const std::filesystem::path& file);
 
 }  // namespace likeness::image
