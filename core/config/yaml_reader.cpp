@@ -142,6 +142,9 @@ class Reader {
       : m_request(request), m_file(std::move(file)), m_baseFolder(std::move(baseFolder)) {
     for (const char* key : {"schemaVersion",
                             "base",
+                            "base.path",
+                            "base.checkpoint",
+                            "base.hash",
                             "photos",
                             "runFolder",
                             "classImageFolder",
@@ -179,7 +182,10 @@ class Reader {
     std::set<std::string> seen;
     for (const auto& entry : node) {
       if (!entry.first.IsScalar())
-        return wrongType(m_file, where, shown(entry.first), "a section with plain keys");
+        return wrongType(m_file,
+                         where.empty() ? "the outermost level" : where,
+                         shown(entry.first),
+                         "a section with plain keys");
       const std::string& key = entry.first.Scalar();
       if (!seen.insert(key).second)
         return fail(
