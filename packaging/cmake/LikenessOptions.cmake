@@ -57,4 +57,7 @@ if(LIKENESS_SANITIZER)
     "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/tsan.supp:ignore_noninstrumented_modules=1"
     "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
+if(LIKENESS_BUILD_FUZZERS)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
+endif()
 find_package(Threads REQUIRED)
