@@ -1,4 +1,5 @@
-// The training job, whole: photos -> class images -> latents -> steps with samples, probes and checkpoints.
+// The training job, whole: photos -> class images -> latents -> steps with samples, probes and
+// checkpoints.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +9,12 @@
 
 namespace likeness::train {
 
-/// Runs or resumes `request` in its run folder. A stop keeps a checkpoint and returns cancelled. Every expected failure is
-/// an Error; LibTorch may throw (translated by the engine). Figures: steps, step_s_median, total_s, first_step_s,
-/// class_images_s, peak_rss_mib, loss_subject, loss_class, probe_subject, probe_class.
-api::Result<base::JobResult> train(const api::TrainRequest& request, const std::filesystem::path& resources, base::Reporter& reporter);
+/// Runs or resumes `request` in its run folder. A stop keeps a checkpoint and returns cancelled.
+/// Every expected failure is an Error; LibTorch may throw (translated by the engine). Figures:
+/// steps, step_s_median, total_s, first_step_s, class_images_s, peak_rss_mib, loss_subject,
+/// loss_class, probe_subject, probe_class.
+api::Result<base::JobResult> train(const api::TrainRequest& request,
+                                   const std::filesystem::path& resources,
+                                   base::Reporter& reporter);
 
 }  // namespace likeness::train

@@ -1,0 +1,93 @@
+// Latents on disk, keyed by everything they depend on.
+#include "core/data/latent_cache.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/flip.h>
+
+#include <charconv>
+
+#include "core/base/file_system.h"
+#include "core/base/hash.h"
+#include "core/tensor/pixels.h"
+#include "core/tensor/state_dict.h"
+
+namespace likeness::data {
+namespace {
+
+/// Shortest text that reads back as the same number.
+std::string text(double value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+}  // namespace
+
+LatentCache::LatentCache(std::filesystem::path folder,
+                         const nn::StableDiffusion& model,
+                         int resolution)
+    : m_folder(std::move(folder)), m_model(model), m_resolution(resolution) {}
+
+std::filesystem::path LatentCache::fileOf(const TrainingPicture& picture, bool mirrored) const {
+  const api::CropRect all{};
+  const api::CropRect crop = picture.crop.value_or(all);
+  std::string key = "latents 1\n" + picture.contentHash + "\n" + m_model.weightHash + "\n" +
+                    std::to_string(m_resolution) + "\n" + (mirrored ? "mirrored" : "plain") + "\n";
+  if (picture.crop)
+    key += text(crop.x) + " " + text(crop.y) + " " + text(crop.width) + " " + text(crop.height);
+  return m_folder / (base::sha256(key).substr(0, 32) + ".safetensors");
+}
+
+bool LatentCache::fits(const at::Tensor& tensor) const {
+  const auto& config = m_model.vae.model->config();
+  const std::int64_t side = m_resolution / config.factor();
+  return tensor.scalar_type() == at::kFloat &&
+         tensor.sizes() == at::IntArrayRef({config.latentChannels, side, side});
+}
+
+api::Result<Latents> LatentCache::get(const TrainingPicture& picture, bool mirrored) const {
+  const auto file = fileOf(picture, mirrored);
+  if (auto cached = tensor::loadSafetensors(file);
+      cached && cached->size() == 2 && cached->contains("mean") && cached->contains("std") &&
+      fits(cached->at("mean")) && fits(cached->at("std")))
+    return Latents{cached->at("mean"), cached->at("std")};
+
+  auto image = readPicture(picture, m_resolution);
+  if (!image) return api::fail(image.error());
+  const at::NoGradGuard noGradients;
+  at::Tensor pixels = tensor::toTensor(*image);
+  if (mirrored) pixels = at::flip(pixels, {3});
+  const at::Tensor& weight = m_model.vae.store->parameters().begin()->second;
+  const nn::Posterior posterior =
+      m_model.vae.model->encode(pixels.to(weight.device(), weight.scalar_type()));
+  const auto kept = [](const at::Tensor& t) { return t[0].to(at::kCPU, at::kFloat).contiguous(); };
+  Latents latents{kept(posterior.mean), kept(posterior.std)};
+  if (auto made = base::makeFolder(m_folder); !made) return api::fail(made.error());
+  auto saved = tensor::saveSafetensors(
+      file, {{"mean", latents.mean}, {"std", latents.std}}, {{"format", "pt"}});
+  if (!saved) return api::fail(saved.error());
+  return latents;
+}
+
+api::Result<LatentSet> LatentCache::getAll(std::vector<TrainingPicture> pictures,
+                                           bool mirrored,
+                                           base::Reporter& reporter,
+                                           std::int64_t done,
+                                           std::int64_t total) const {
+  LatentSet set;
+  for (const TrainingPicture& picture : pictures) {
+    if (reporter.stop().stop_requested()) break;
+    reporter.progress({api::Stage::CacheLatents, done++, total, 0, 0});
+    auto plain = get(picture, false);
+    if (!plain) return api::fail(plain.error());
+    set.plain.push_back(std::move(*plain));
+    if (!mirrored) continue;
+    auto flipped = get(picture, true);
+    if (!flipped) return api::fail(flipped.error());
+    set.mirrored.push_back(std::move(*flipped));
+  }
+  reporter.progress({api::Stage::CacheLatents, done, total, 0, 0});
+  set.pictures = std::move(pictures);
+  return set;
+}
+
+}  // namespace likeness::data

@@ -1,0 +1,55 @@
+// What the autoencoder sees in each picture, computed once and kept on disk.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/data/photo_set.h"
+#include "core/nn/stable_diffusion.h"
+
+namespace likeness::data {
+
+/// A picture as the autoencoder's diagonal Gaussian, unscaled, [4, h, w] fp32. Mean and standard
+/// deviation are both kept, so that each step draws its own latents from them.
+struct Latents {
+  at::Tensor mean, std;
+};
+
+/// One half's pictures, ready to train on.
+struct LatentSet {
+  std::vector<TrainingPicture> pictures;
+  std::vector<Latents> plain;
+  std::vector<Latents> mirrored;  ///< as many, or none when pictures are never flipped
+};
+
+/// `folder`/<key>.safetensors with mean and std; key = hash(content, model weights, crop,
+/// resolution, mirrored). Pictures are encoded one by one, so the values do not depend on their
+/// neighbours. An unreadable or misshaped cache file is made anew.
+class LatentCache {
+ public:
+  /// Refers to `model`, whose autoencoder and weightHash it uses.
+  LatentCache(std::filesystem::path folder, const nn::StableDiffusion& model, int resolution);
+
+  /// Errors: PhotoChanged and those of image::readPhoto, FileUnwritable, DiskFull.
+  api::Result<Latents> get(const TrainingPicture& picture, bool mirrored) const;
+  /// All of them, with progress in Stage::CacheLatents from `done` of `total`; a stop request
+  /// returns what is there.
+  api::Result<LatentSet> getAll(std::vector<TrainingPicture> pictures,
+                                bool mirrored,
+                                base::Reporter& reporter,
+                                std::int64_t done,
+                                std::int64_t total) const;
+
+ private:
+  std::filesystem::path fileOf(const TrainingPicture& picture, bool mirrored) const;
+  bool fits(const at::Tensor& tensor) const;
+
+  std::filesystem::path m_folder;
+  const nn::StableDiffusion& m_model;
+  int m_resolution;
+};
+
+}  // namespace likeness::data

@@ -1,0 +1,66 @@
+// Photos: hashed once, decoded when their latents are not cached.
+#include "core/data/photo_set.h"
+
+#include "core/base/hash.h"
+#include "core/image/photo.h"
+
+namespace likeness::data {
+namespace fs = std::filesystem;
+using api::ErrorCode;
+
+api::Result<TrainingPicture> identify(const fs::path& file,
+                                      std::string prompt,
+                                      std::optional<api::CropRect> crop) {
+  TrainingPicture picture{file, std::move(prompt), crop, {}, 0, {}};
+  // Before the content, so that a change in between is noticed later.
+  std::error_code ignored;
+  picture.bytes = fs::file_size(file, ignored);
+  picture.changed = fs::last_write_time(file, ignored);
+  auto hash = base::sha256File(file);
+  if (!hash) return api::fail(hash.error());
+  picture.contentHash = std::move(*hash);
+  return picture;
+}
+
+api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& request,
+                                                     base::Reporter& reporter) {
+  std::vector<TrainingPicture> pictures;
+  std::int64_t done = 0;
+  const auto total = static_cast<std::int64_t>(request.photos.size());
+  for (const api::Photo& photo : request.photos) {
+    if (reporter.stop().stop_requested()) return pictures;
+    reporter.progress({api::Stage::PreparePhotos, done++, total, 0, 0});
+    if (photo.excluded) continue;
+    const std::string& words =
+        photo.caption.empty() ? request.subject.subjectPrompt : photo.caption;
+    auto picture = identify(photo.file, api::renderPrompt(words, request.subject), photo.crop);
+    if (!picture) return api::fail(picture.error());
+    pictures.push_back(std::move(*picture));
+  }
+  reporter.progress({api::Stage::PreparePhotos, total, total, 0, 0});
+  if (pictures.empty()) {
+    const fs::path folder =
+        request.photos.empty() ? request.runFolder : request.photos.front().file.parent_path();
+    return api::fail(ErrorCode::NoPhotos, {{"folder", folder.string()}});
+  }
+  return pictures;
+}
+
+bool unchanged(const TrainingPicture& picture) {
+  std::error_code error;
+  const auto bytes = fs::file_size(picture.file, error);
+  if (error) return false;
+  const auto changed = fs::last_write_time(picture.file, error);
+  return !error && bytes == picture.bytes && changed == picture.changed;
+}
+
+api::Result<api::Image> readPicture(const TrainingPicture& picture, int resolution) {
+  auto decoded = image::readPhoto(picture.file);
+  // Looked at afterwards: whatever was decoded is then what was hashed.
+  if (!unchanged(picture))
+    return api::fail(ErrorCode::PhotoChanged, {{"file", picture.file.string()}});
+  if (!decoded) return api::fail(decoded.error());
+  return image::cropAndResize(decoded->image, picture.crop, resolution, resolution);
+}
+
+}  // namespace likeness::data

@@ -1,0 +1,118 @@
+// Writing, finding and thinning out checkpoints.
+#include "core/train/checkpoint.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+
+#include "core/base/file_system.h"
+#include "core/base/log.h"
+#include "core/workspace/resolve_model.h"
+
+namespace likeness::train {
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string now() {
+  const std::time_t time = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&time, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+api::Result<void> writeParts(const fs::path& folder,
+                             workspace::CheckpointManifest& manifest,
+                             const CheckpointTensors& tensors) {
+  if (auto made = base::makeFolder(folder); !made) return made;
+  std::map<std::string, std::string> metadata{{"format", "pt"},
+                                              {"step", std::to_string(manifest.step)}};
+  if (manifest.kind == api::Method::Lora) metadata["alpha"] = std::to_string(manifest.alpha);
+  manifest.files.clear();
+  for (const auto& [name, tensorsOfFile] : tensors) {
+    auto written =
+        tensor::saveSafetensors(folder / name, tensorsOfFile, metadata, at::ScalarType::Float);
+    if (!written) return api::fail(written.error());
+    manifest.files.push_back({name, written->bytes, written->sha256});
+  }
+  return workspace::writeManifest(folder, manifest);
+}
+
+/// Out of sight in one step, so that no half-removed checkpoint is ever seen.
+api::Result<void> discard(const fs::path& folder) {
+  const fs::path hidden = base::temporaryName(folder);
+  if (const int error = base::fileOperations().rename(folder, hidden))
+    return api::fail(base::writeError(error, folder));
+  return base::removeAll(hidden);
+}
+
+}  // namespace
+
+api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
+                                     workspace::CheckpointManifest manifest,
+                                     const CheckpointTensors& tensors) {
+  const fs::path folder = workspace::checkpointFolder(runFolder, manifest.step);
+  manifest.created = now();
+  std::error_code ignored;
+  if (fs::exists(folder, ignored)) {
+    if (auto existing = workspace::readManifest(folder)) {
+      // Equal weights: a step has one state only.
+      manifest.files = existing->files;
+      if (auto renewed = workspace::writeManifest(folder, manifest); !renewed)
+        return api::fail(renewed.error());
+      return folder;
+    }
+    if (auto gone = discard(folder); !gone) return api::fail(gone.error());
+  }
+  if (auto made = base::makeFolder(folder.parent_path()); !made) return api::fail(made.error());
+  const fs::path building = base::temporaryName(folder);
+  auto written = base::removeAll(building);
+  if (written) written = writeParts(building, manifest, tensors);
+  if (written) written = base::renameFolder(building, folder);
+  if (written) return folder;
+  (void)base::removeAll(building);
+  return api::fail(written.error());
+}
+
+void removeOldCheckpoints(const fs::path& runFolder, std::int64_t keep) {
+  auto found = workspace::listCheckpoints(runFolder);
+  fs::path best;
+  std::optional<double> lowest;
+  for (const auto& checkpoint : found)
+    if (const auto manifest = workspace::readManifest(checkpoint.folder);
+        manifest && manifest->probeSubject && (!lowest || *manifest->probeSubject <= *lowest)) {
+      lowest = manifest->probeSubject;
+      best = checkpoint.folder;
+    }
+  while (static_cast<std::int64_t>(found.size()) > keep) {
+    const fs::path folder = found.front().folder;
+    found.erase(found.begin());
+    if (folder == best) continue;
+    if (auto gone = discard(folder); !gone)
+      base::log(base::LogLevel::Warning, "an old checkpoint stays: " + api::message(gone.error()));
+  }
+}
+
+std::optional<FoundCheckpoint> newestCheckpoint(const fs::path& runFolder,
+                                                base::Reporter& reporter) {
+  // Not listCheckpoints(): a damaged one is to be spoken of.
+  std::vector<std::pair<std::int64_t, fs::path>> byStep;
+  std::error_code error;
+  for (fs::directory_iterator entry(runFolder / workspace::kCheckpointsFolder, error), end;
+       !error && entry != end;
+       entry.increment(error))
+    if (const std::string name = entry->path().filename().string(); !name.starts_with('.'))
+      byStep.emplace_back(std::atoll(name.c_str()), entry->path());
+  std::ranges::sort(byStep, std::greater());
+  for (const auto& [step, folder] : byStep) {
+    auto manifest = workspace::readManifest(folder, /*hashes=*/true);
+    if (manifest) return FoundCheckpoint{folder, std::move(*manifest)};
+    reporter.warning(manifest.error());
+  }
+  return {};
+}
+
+}  // namespace likeness::train

@@ -1,0 +1,198 @@
+// Memory and disk, predicted from shapes.
+#include "core/train/footprint.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "core/base/file_system.h"
+#include "core/nn/model_configs.h"
+#include "core/tensor/device.h"
+#include "core/weights/safetensors.h"
+
+namespace likeness::train {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kMiB = 1 << 20;
+/// Values kept for the backward pass per pixel and channel of each UNet layer. Fits 0.74 GiB in
+/// bf16 for Stable Diffusion 1.5 at 512 px, and what the starter model takes.
+constexpr std::int64_t kKeptPerLayer = 36;
+/// The same per token and width of a text-encoder layer.
+constexpr std::int64_t kKeptPerTextLayer = 30;
+/// Whatever the allocator and the kernels hold besides.
+constexpr std::int64_t kSlackMiB = 48;
+
+using Visit = std::function<void(const std::string&, const weights::TensorInfo&)>;
+
+/// Every tensor of the largest safetensors file of a part (a folder may hold an fp16 twin).
+api::Result<std::int64_t> countParameters(const fs::path& fileOrFolder, const Visit& visit = {}) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  if (!fs::is_directory(fileOrFolder, error)) files.push_back(fileOrFolder);
+  for (fs::directory_iterator entry(fileOrFolder, error), end; !error && entry != end;
+       entry.increment(error))
+    if (entry->path().extension() == ".safetensors") files.push_back(entry->path());
+  std::int64_t most = 0;
+  for (const fs::path& file : files) {
+    const auto opened = weights::SafetensorsFile::open(file);
+    if (!opened) return api::fail(opened.error());
+    std::int64_t count = 0;
+    for (const auto& [name, info] : opened->tensors()) {
+      std::int64_t elements = 1;
+      for (const std::int64_t size : info.shape) elements *= size;
+      count += elements;
+      if (visit && file == files.front()) visit(name, info);
+    }
+    most = std::max(most, count);
+  }
+  return most;
+}
+
+std::int64_t activationMiB(const ModelSize& size,
+                           const api::TrainRequest& recipe,
+                           at::ScalarType compute) {
+  const auto& channels = size.unet.blockOutChannels;
+  std::int64_t side = recipe.training.resolution / size.latentFactor;
+  std::int64_t values = 0;
+  for (std::size_t level = 0; level < channels.size(); ++level) {
+    const auto& perBlock = size.unet.layersPerBlock;
+    const std::int64_t layers = 2 * perBlock[std::min(level, perBlock.size() - 1)] + 1;
+    values += side * side * channels[level] * layers * kKeptPerLayer;
+    side = (side + 1) / 2;
+  }
+  if (recipe.training.method == api::Method::Full && recipe.training.trainTextEncoder)
+    values += size.text.maxPositionEmbeddings * size.text.hiddenSize * size.text.numHiddenLayers *
+              kKeptPerTextLayer;
+  const std::int64_t rows = recipe.training.batchSize * (recipe.prior.classImages > 0 ? 2 : 1);
+  return rows * values * (compute == at::kBFloat16 ? 2 : 4) / kMiB;
+}
+
+std::string megabytes(std::int64_t mib) { return std::to_string(mib) + " MiB"; }
+
+/// The first gentler recipe that fits, as a sentence; changes add up until one does.
+std::string whatFits(const ModelSize& size,
+                     api::TrainRequest recipe,
+                     at::ScalarType compute,
+                     std::int64_t available) {
+  std::string words;
+  const auto fits = [&](const std::string& change) {
+    words += (words.empty() ? "" : " and ") + change;
+    const std::int64_t needed = trainingMiB(size, recipe, compute);
+    if (needed > available) return false;
+    words += " (" + megabytes(needed) + ") would fit";
+    words.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(words.front())));
+    return true;
+  };
+  if (recipe.training.batchSize > 1) {
+    recipe.training.batchSize = 1;
+    if (fits("a batch size of 1")) return words;
+  }
+  if (recipe.training.method == api::Method::Full) {
+    recipe.training.method = api::Method::Lora;
+    words.clear();
+    if (fits("a LoRA instead of full training")) return words;
+  }
+  while (recipe.training.resolution > 64) {
+    recipe.training.resolution = std::max<std::int64_t>(64, recipe.training.resolution / 16 * 8);
+    const std::string before = words;
+    if (fits("a resolution of " + std::to_string(recipe.training.resolution) + " px")) return words;
+    words = before;
+  }
+  return "No smaller setting of this model would fit";
+}
+
+}  // namespace
+
+api::Result<ModelSize> measureModel(const workspace::ResolvedModel& model,
+                                    const std::vector<std::string>& loraTargets) {
+  ModelSize size;
+  const auto isTarget = [&](const std::string& name) {
+    return std::ranges::any_of(loraTargets, [&](const std::string& target) {
+      return name.ends_with("." + target + ".weight");
+    });
+  };
+  const auto countLora = [&](const std::string& name, const weights::TensorInfo& info) {
+    if (info.shape.size() >= 2 && isTarget(name)) size.loraUnits += info.shape[0] + info.shape[1];
+  };
+  const auto part = [&](const fs::path& replacement, const char* folder) {
+    return replacement.empty() ? model.folder / folder : replacement;
+  };
+  const auto unet = countParameters(part(model.unetFile, "unet"), countLora);
+  if (!unet) return api::fail(unet.error());
+  const auto text = countParameters(part(model.textEncoderFile, "text_encoder"));
+  if (!text) return api::fail(text.error());
+  const auto vae = countParameters(model.folder / "vae");
+  if (!vae) return api::fail(vae.error());
+  size.unetParameters = *unet;
+  size.textParameters = *text;
+  size.vaeParameters = *vae;
+  const auto unetConfig = nn::readUNetConfig(model.folder / "unet" / "config.json");
+  if (!unetConfig) return api::fail(unetConfig.error());
+  const auto textConfig = nn::readClipTextConfig(model.folder / "text_encoder" / "config.json");
+  if (!textConfig) return api::fail(textConfig.error());
+  const auto vaeConfig = nn::readAutoencoderConfig(model.folder / "vae" / "config.json");
+  if (!vaeConfig) return api::fail(vaeConfig.error());
+  size.unet = *unetConfig;
+  size.text = *textConfig;
+  size.latentFactor = vaeConfig->factor();
+  size.resolution = size.unet.sampleSize * size.latentFactor;
+  size.vaeChannels = vaeConfig->blockOutChannels.front();
+  return size;
+}
+
+std::int64_t trainedParameters(const ModelSize& size, const api::TrainRequest& recipe) {
+  if (recipe.training.method == api::Method::Lora) return size.loraUnits * recipe.lora.rank;
+  return size.unetParameters + (recipe.training.trainTextEncoder ? size.textParameters : 0);
+}
+
+std::int64_t trainingMiB(const ModelSize& size,
+                         const api::TrainRequest& recipe,
+                         at::ScalarType compute) {
+  const std::int64_t trained = trainedParameters(size, recipe);
+  const std::int64_t weights = size.unetParameters + size.textParameters + size.vaeParameters;
+  // A frozen UNet lies in memory in the compute dtype, a trained one as fp32 master; bf16 copies of
+  // the masters live through the backward pass.
+  const bool half = compute == at::kBFloat16;
+  const bool frozenUnet = recipe.training.method == api::Method::Lora;
+  std::int64_t bytes = weights * 4 + trained * 12;
+  if (half && frozenUnet) bytes -= (size.unetParameters + size.textParameters) * 2;
+  if (half && !frozenUnet) bytes += trained * 2;
+  // While training, or before it: encoding a photo, six maps at full resolution in fp32.
+  const std::int64_t encoding =
+      recipe.training.resolution * recipe.training.resolution * size.vaeChannels * 6 * 4;
+  const std::int64_t training = bytes / kMiB + activationMiB(size, recipe, compute);
+  return std::max(training, (weights * 4 + encoding) / kMiB) + kSlackMiB;
+}
+
+std::uint64_t checkpointBytes(const ModelSize& size, const api::TrainRequest& recipe) {
+  return static_cast<std::uint64_t>(trainedParameters(size, recipe)) * 12 + kMiB;
+}
+
+api::Result<void> checkResources(const ModelSize& size,
+                                 const api::TrainRequest& recipe,
+                                 const at::Device& device,
+                                 at::ScalarType compute) {
+  if (device.is_cpu()) {
+    std::int64_t available = tensor::availableMemoryMiB();
+    if (recipe.compute.memoryLimit > 0) available = std::min(available, recipe.compute.memoryLimit);
+    const std::int64_t needed = trainingMiB(size, recipe, compute);
+    if (needed > available)
+      return api::fail(api::ErrorCode::NotEnoughMemory,
+                       {{"needed", std::to_string(needed)},
+                        {"available", std::to_string(available)},
+                        {"fits", whatFits(size, recipe, compute, available)}});
+  }
+  // Those kept, the best one, and the one being written.
+  const auto generations = static_cast<std::uint64_t>(recipe.checkpoints.keep) + 2;
+  const std::uint64_t neededBytes = generations * checkpointBytes(size, recipe);
+  const std::uint64_t freeBytes = base::freeBytes(recipe.runFolder);
+  if (neededBytes > freeBytes)
+    return api::fail(api::ErrorCode::DiskFull,
+                     {{"file", recipe.runFolder.string()},
+                      {"needed", std::to_string(neededBytes)},
+                      {"free", std::to_string(freeBytes)}});
+  return {};
+}
+
+}  // namespace likeness::train

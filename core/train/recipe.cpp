@@ -1,0 +1,74 @@
+// Automatic values and comparison of recipes.
+#include "core/train/recipe.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace likeness::train {
+namespace {
+
+/// Below these distances watching would cost more than a tenth of the time.
+constexpr std::int64_t kSampleDistance = 50, kProbeDistance = 40;
+
+std::int64_t partOfRun(std::int64_t steps, std::int64_t parts, std::int64_t atLeast) {
+  return std::max((steps + parts - 1) / parts, atLeast);
+}
+
+/// Options by dotted key, without those that may differ between two sessions of a run.
+std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& request) {
+  const std::set<std::string> free{"training.steps",
+                                   "training.passesPerPhoto",
+                                   "compute.device",
+                                   "compute.threads",
+                                   "compute.memoryLimit",
+                                   "subject.name"};
+  const bool lora = request.training.method == api::Method::Lora;
+  std::map<std::string, api::FieldValue> options;
+  api::forEachSection(request, [&]<class S>(const std::string& section, const S& values) {
+    if (section == "watch" || section == "checkpoints" || (section == "lora" && !lora)) return;
+    for (const api::Field<S>& field : api::fields<S>()) {
+      const std::string key = section + "." + std::string(field.key);
+      if (!free.contains(key)) options.emplace(key, field.get(values));
+    }
+  });
+  // Options that this method does not look at.
+  if (lora)
+    for (const char* key :
+         {"training.learningRate", "training.textEncoderLearningRate", "training.trainTextEncoder"})
+      options.erase(key);
+  else if (!request.training.trainTextEncoder)
+    options.erase("training.textEncoderLearningRate");
+  if (request.prior.classImages == 0)
+    std::erase_if(options, [](const auto& option) {
+      return option.first.starts_with("prior.") && option.first != "prior.classImages";
+    });
+  return options;
+}
+
+}  // namespace
+
+api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t modelResolution) {
+  api::TrainRequest r = request;
+  r.training.steps = api::plannedSteps(request);
+  if (r.training.resolution == 0) r.training.resolution = modelResolution;
+  if (r.training.textEncoderLearningRate == 0)
+    r.training.textEncoderLearningRate = r.training.learningRate;
+  if (r.lora.alpha == 0) r.lora.alpha = static_cast<double>(r.lora.rank);
+  if (r.watch.sampleEvery == 0)
+    r.watch.sampleEvery = partOfRun(r.training.steps, 10, kSampleDistance);
+  if (r.watch.probeEvery == 0) r.watch.probeEvery = partOfRun(r.training.steps, 20, kProbeDistance);
+  return r;
+}
+
+std::string firstDifference(const api::TrainRequest& a, const api::TrainRequest& b) {
+  const auto first = decisiveOptions(a), second = decisiveOptions(b);
+  for (const auto& [key, value] : first)
+    if (const auto found = second.find(key); found == second.end() || found->second != value)
+      return key;
+  for (const auto& [key, value] : second)
+    if (!first.contains(key)) return key;
+  return {};
+}
+
+}  // namespace likeness::train

@@ -1,0 +1,56 @@
+// Samples through the same generator as every other picture.
+#include "core/train/samples.h"
+
+#include <cstdio>
+
+#include "core/base/file_system.h"
+#include "core/generate/picture_file.h"
+#include "core/workspace/checkpoint_manifest.h"
+
+namespace likeness::train {
+
+SampleMaker::SampleMaker(const nn::StableDiffusion& model,
+                         const api::TrainRequest& recipe,
+                         at::ScalarType compute)
+    : m_recipe(recipe), m_generator(model, 1, compute) {}
+
+api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter) {
+  const auto folder = m_recipe.runFolder / workspace::kSamplesFolder;
+  if (auto made = base::makeFolder(folder); !made) return made;
+  m_generator.invalidate();
+  const auto total = static_cast<std::int64_t>(m_recipe.watch.samplePrompts.size());
+  for (std::int64_t i = 0; i < total; ++i) {
+    api::GenerateRequest request;
+    request.model = {m_recipe.runFolder.string(), std::to_string(step), {}};
+    request.prompt = m_recipe.watch.samplePrompts[static_cast<std::size_t>(i)];
+    request.subject = m_recipe.subject;
+    request.sampling = m_recipe.watch.sampling;
+    request.seed = m_recipe.watch.sampleSeed;
+    request.width = request.height = m_recipe.training.resolution;
+    request.compute = m_recipe.compute;
+    const std::string prompt = api::renderPrompt(request.prompt, request.subject);
+    const auto latents = m_generator.latents(
+        {prompt, "", request.sampling, {request.seed}, request.width, request.height, {}},
+        {},
+        reporter.stop());
+    if (!latents) {
+      reporter.warning(latents.error());
+      continue;
+    }
+    if (!latents->defined()) return {};  // stopped
+    char name[48];
+    std::snprintf(name,
+                  sizeof name,
+                  "%06lld-%02lld.png",
+                  static_cast<long long>(step),
+                  static_cast<long long>(i));
+    const api::Image image = m_generator.decode(*latents).front();
+    if (auto written = generate::writePicture(folder / name, image, request); !written)
+      return written;
+    reporter.picture(
+        {api::PictureKind::Sample, image, folder / name, step, i, total, prompt, request.seed});
+  }
+  return {};
+}
+
+}  // namespace likeness::train

@@ -1,0 +1,310 @@
+// The training job: preparation in stages, then the loop.
+#include "core/train/train.h"
+
+#include <ATen/core/grad_mode.h>
+#include <malloc.h>
+
+#include <chrono>
+#include <optional>
+
+#include "core/base/file_system.h"
+#include "core/base/log.h"
+#include "core/data/class_images.h"
+#include "core/generate/generate.h"
+#include "core/tensor/device.h"
+#include "core/train/footprint.h"
+#include "core/train/recipe.h"
+#include "core/train/run_folder.h"
+#include "core/train/training_loop.h"
+#include "core/workspace/run_folder.h"
+
+namespace likeness::train {
+namespace fs = std::filesystem;
+using api::ErrorCode;
+using api::Result;
+using api::Stage;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// One call of train(): what its stages hand on. Each stage is a method; false = stopped.
+class Job {
+ public:
+  Job(const api::TrainRequest& request, const fs::path& resources, base::Reporter& reporter)
+      : m_request(request), m_resources(resources), m_reporter(reporter) {}
+  Result<base::JobResult> run();
+
+ private:
+  Result<bool> prepare();
+  Result<void> checkFolder() const;
+  Result<bool> loadModel();
+  void checkWords() const;
+  Result<void> openRun();
+  Result<bool> preparePhotos();
+  Result<bool> classImages();
+  Result<bool> latents();
+  Result<void> recordInputs() const;
+  Result<void> restore(Trainer& trainer);
+  Result<bool> trainSteps();
+  bool stopped() const { return m_reporter.stop().stop_requested(); }
+
+  const Clock::time_point m_start = Clock::now();
+  const api::TrainRequest& m_request;
+  const fs::path& m_resources;
+  base::Reporter& m_reporter;
+
+  api::TrainRequest m_recipe;  ///< complete
+  int m_threads = 0;
+  at::Device m_device = at::kCPU;
+  at::ScalarType m_compute = at::kFloat;
+  std::optional<base::FileLock> m_lock;
+  std::optional<nn::StableDiffusion> m_model;
+  std::vector<data::TrainingPicture> m_photos, m_classPictures;
+  data::LatentSet m_subjectLatents, m_classLatents;
+  std::optional<FoundCheckpoint> m_checkpoint;
+  double m_classImageSeconds = 0;
+  base::JobResult m_result;
+};
+
+std::string dtypeName(at::ScalarType dtype) { return dtype == at::kBFloat16 ? "bf16" : "fp32"; }
+
+Result<base::JobResult> Job::run() {
+  m_result.artifacts = {m_request.runFolder};
+  auto prepared = prepare();
+  if (!prepared) return api::fail(prepared.error());
+  if (!*prepared) {
+    m_result.cancelled = true;
+    m_result.figures = {{"steps", std::int64_t{0}}};
+    return m_result;
+  }
+  auto finished = trainSteps();
+  if (!finished) return api::fail(finished.error());
+  m_result.cancelled = !*finished;
+  m_result.figures.emplace_back("class_images_s", m_classImageSeconds);
+  return m_result;
+}
+
+/// The stages before the first step, in order.
+Result<bool> Job::prepare() {
+  if (auto free = checkFolder(); !free) return api::fail(free.error());
+  for (Result<bool> (Job::*stage)() :
+       {&Job::loadModel, &Job::preparePhotos, &Job::classImages, &Job::latents}) {
+    auto done = (this->*stage)();
+    if (!done || !*done) return done;
+  }
+  return true;
+}
+
+Result<void> Job::checkFolder() const {
+  if (!m_request.resume && holdsRun(m_request.runFolder))
+    return api::fail(ErrorCode::RunExists, {{"folder", m_request.runFolder.string()}});
+  return {};
+}
+
+// ---- model
+
+Result<bool> Job::loadModel() {
+  m_reporter.stage(Stage::LoadModel);
+  m_threads = tensor::setThreads(m_request.compute.threads);
+  const auto device = tensor::chooseDevice(m_request.compute.device);
+  if (!device) return api::fail(device.error());
+  m_device = *device;
+  const auto files = workspace::resolveModel(m_request.base, m_resources);
+  if (!files) return api::fail(files.error());
+  if (!files->adapterFile.empty())
+    return api::fail(
+        ErrorCode::UnsupportedModel,
+        {{"file", m_request.base.path},
+         {"reason", "it is an adapter run, which has to be exported as a model first"}});
+  const auto size = measureModel(*files, m_request.lora.targets);
+  if (!size) return api::fail(size.error());
+  m_recipe = completeRecipe(m_request, size->resolution);
+  m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device, size->unetParameters);
+  if (auto enough = checkResources(*size, m_recipe, m_device, m_compute); !enough)
+    return api::fail(enough.error());
+
+  nn::LoadOptions options;
+  // Masters stay fp32; a frozen network needs none.
+  options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute : at::kFloat;
+  options.device = m_device;
+  options.unetFile = files->unetFile;
+  options.textEncoderFile = files->textEncoderFile;
+  auto model = nn::loadStableDiffusion(files->folder, options, m_reporter.stop());
+  if (!model) return api::fail(model.error());
+  if (stopped()) return false;
+  m_model = std::move(*model);
+  if (!m_recipe.base.hash.empty() && m_recipe.base.hash != m_model->weightHash)
+    return api::fail(ErrorCode::BadModelFolder,
+                     {{"folder", files->folder.string()},
+                      {"reason", "its weights are not those that the recipe was made for"}});
+  m_recipe.base.hash = m_model->weightHash;
+  checkWords();
+  ::malloc_trim(0);  // what the files were read through
+  return true;
+}
+
+/// Words that the model will not take as they are meant.
+void Job::checkWords() const {
+  std::vector<std::string> prompts{m_recipe.subject.subjectPrompt};
+  if (m_recipe.prior.classImages > 0) prompts.push_back(m_recipe.subject.classPrompt);
+  for (const api::Photo& photo : m_recipe.photos)
+    if (!photo.excluded && !photo.caption.empty()) prompts.push_back(photo.caption);
+  for (const std::string& prompt : prompts)
+    generate::warnIfTooLong(*m_model, api::renderPrompt(prompt, m_recipe.subject), m_reporter);
+  const std::string& token = m_recipe.subject.token;
+  if (const auto pieces = m_model->tokenizer.encode(token).size(); pieces != 1)
+    m_reporter.warning(
+        {ErrorCode::TokenNotSingle, {{"token", token}, {"pieces", std::to_string(pieces)}}, {}});
+}
+
+// ---- run folder and data
+
+/// Locks the folder, then begins the run or finds where it stopped.
+Result<void> Job::openRun() {
+  const fs::path& folder = m_recipe.runFolder;
+  if (auto made = base::makeFolder(folder); !made) return made;
+  auto lock = base::FileLock::acquire(folder / "run.lock");
+  if (!lock) return api::fail(lock.error());
+  m_lock = std::move(*lock);
+  for (const char* part : {".", "checkpoints", "samples", "cache"})
+    base::removeLeftovers(folder / part);
+  if (!holdsRun(folder)) return workspace::writeRunRequest(m_recipe);
+
+  const auto stored = workspace::readRunRequest(folder);
+  if (!stored) return api::fail(stored.error());
+  if (auto same = checkContinuable(*stored, m_recipe, m_photos); !same) return same;
+  m_checkpoint = newestCheckpoint(folder, m_reporter);
+  const std::int64_t done = m_checkpoint ? m_checkpoint->manifest.step : 0;
+  if (stored->training.steps != m_recipe.training.steps &&
+      (m_recipe.training.lrSchedule != api::LrScheduleKind::Constant ||
+       m_recipe.training.lrWarmup > 0))
+    base::log(base::LogLevel::Warning,
+              "continued inexactly: the learning-rate schedule is stretched to " +
+                  std::to_string(m_recipe.training.steps) + " steps");
+  base::log(base::LogLevel::Info, "run continues after step " + std::to_string(done));
+  return workspace::writeRunRequest(m_recipe);
+}
+
+Result<bool> Job::preparePhotos() {
+  m_reporter.stage(Stage::PreparePhotos);
+  auto photos = data::openPhotos(m_recipe, m_reporter);
+  if (!photos) return api::fail(photos.error());
+  if (stopped()) return false;
+  m_photos = std::move(*photos);
+  if (auto opened = openRun(); !opened) return api::fail(opened.error());
+  return true;
+}
+
+Result<bool> Job::classImages() {
+  if (m_recipe.prior.classImages == 0) return true;
+  const auto start = Clock::now();
+  api::ClassImagesRequest request;
+  request.base = m_recipe.base;
+  request.subject = m_recipe.subject;
+  request.prior = m_recipe.prior;
+  request.resolution = m_recipe.training.resolution;
+  request.compute = m_recipe.compute;
+  request.outFolder = m_recipe.classImageFolder.empty()
+                          ? m_recipe.runFolder / workspace::kClassImagesFolder
+                          : m_recipe.classImageFolder;
+  auto set = data::makeClassImages(request, *m_model, m_compute, m_reporter);
+  if (!set) return api::fail(set.error());
+  if (set->cancelled) return false;
+  const std::string prompt = api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject);
+  for (const fs::path& file : set->files) {
+    auto picture = data::identify(file, prompt);
+    if (!picture) return api::fail(picture.error());
+    m_classPictures.push_back(std::move(*picture));
+  }
+  m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return true;
+}
+
+Result<bool> Job::latents() {
+  m_reporter.stage(Stage::CacheLatents);
+  const fs::path folder = m_recipe.cacheFolder.empty()
+                              ? m_recipe.runFolder / workspace::kCacheFolder
+                              : m_recipe.cacheFolder;
+  const data::LatentCache cache(folder, *m_model, static_cast<int>(m_recipe.training.resolution));
+  const auto photos = static_cast<std::int64_t>(m_photos.size());
+  const auto total = photos + static_cast<std::int64_t>(m_classPictures.size());
+  auto subject = cache.getAll(m_photos, m_recipe.training.flip, m_reporter, 0, total);
+  if (!subject) return api::fail(subject.error());
+  auto classes = cache.getAll(m_classPictures, false, m_reporter, photos, total);
+  if (!classes) return api::fail(classes.error());
+  if (stopped()) return false;
+  m_subjectLatents = std::move(*subject);
+  m_classLatents = std::move(*classes);
+  if (auto recorded = recordInputs(); !recorded) return api::fail(recorded.error());
+  ::malloc_trim(0);  // decoded photos and the autoencoder's activations
+  return true;
+}
+
+Result<void> Job::recordInputs() const {
+  RunInputs inputs{m_device.str(), dtypeName(m_compute), m_threads, {}, {}};
+  for (const auto& photo : m_photos) inputs.photos.push_back(describe(photo));
+  for (const auto& picture : m_classPictures) inputs.classPictures.push_back(describe(picture));
+  const auto stored = readInputs(m_recipe.runFolder);
+  if (!stored) return api::fail(stored.error());
+  if (m_checkpoint)
+    for (const std::string& reason : inexactReasons(*stored, inputs))
+      base::log(base::LogLevel::Warning, "continued inexactly: " + reason);
+  return writeInputs(m_recipe.runFolder, inputs);
+}
+
+// ---- training
+
+/// Puts a checkpoint's tensors into the trainer, file by file.
+Result<void> Job::restore(Trainer& trainer) {
+  const at::NoGradGuard noGradients;
+  const auto damaged = [&](std::string_view file) {
+    return api::fail(ErrorCode::DamagedCheckpoint,
+                     {{"folder", m_checkpoint->folder.string()},
+                      {"reason", std::string(file) + " does not fit this model"}});
+  };
+  for (const auto& [part, weights] : trainer.weights()) {
+    const std::string name = part + ".safetensors";
+    auto tensors = tensor::loadSafetensors(m_checkpoint->folder / name, at::kFloat);
+    if (!tensors) return api::fail(tensors.error());
+    if (tensors->size() != weights.size()) return damaged(name);
+    for (const auto& [key, weight] : weights) {
+      const auto found = tensors->find(key);
+      if (found == tensors->end() || found->second.sizes() != weight.sizes()) return damaged(name);
+      weight.copy_(found->second);
+    }
+  }
+  auto state = tensor::loadSafetensors(m_checkpoint->folder / workspace::kOptimizerFile);
+  if (!state) return api::fail(state.error());
+  if (m_checkpoint->manifest.step > 0 && !trainer.optimizer().load(std::move(*state)))
+    return damaged(workspace::kOptimizerFile);
+  return {};
+}
+
+Result<bool> Job::trainSteps() {
+  m_reporter.stage(Stage::Train);
+  Trainer trainer(
+      *m_model, m_recipe, std::move(m_subjectLatents), std::move(m_classLatents), m_compute);
+  if (m_checkpoint)
+    if (auto restored = restore(trainer); !restored) return api::fail(restored.error());
+  auto metrics = MetricsLog::open(m_recipe.runFolder / workspace::kMetricsFile,
+                                  m_checkpoint ? m_checkpoint->manifest.metricsBytes : 0);
+  if (!metrics) return api::fail(metrics.error());
+  SampleMaker samples(*m_model, m_recipe, m_compute);
+  TrainingLoop loop(trainer, samples, std::move(*metrics), m_recipe, m_photos, m_start, m_reporter);
+  if (m_checkpoint) loop.continueFrom(*m_checkpoint);
+  auto finished = loop.run();
+  m_result.figures = loop.figures();
+  if (!loop.lastCheckpoint().empty()) m_result.artifacts.push_back(loop.lastCheckpoint());
+  return finished;
+}
+
+}  // namespace
+
+Result<base::JobResult> train(const api::TrainRequest& request,
+                              const fs::path& resources,
+                              base::Reporter& reporter) {
+  return Job(request, resources, reporter).run();
+}
+
+}  // namespace likeness::train

@@ -1,0 +1,198 @@
+// Steps, and what happens at their boundaries.
+#include "core/train/training_loop.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/tensor/device.h"
+
+namespace likeness::train {
+
+using api::MetricSample;
+using api::Series;
+
+namespace {
+
+/// Automatic checkpoints: writing takes at most this part of the time...
+constexpr double kSavingShare = 0.05;
+/// ...and a disk is not worn out by a small model that could be written every second.
+constexpr double kSavingDistanceSeconds = 30;
+/// Steps whose median makes the time that is left.
+constexpr std::size_t kRecentSteps = 20;
+
+double seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+}  // namespace
+
+TrainingLoop::TrainingLoop(Trainer& trainer,
+                           SampleMaker& samples,
+                           MetricsLog metrics,
+                           const api::TrainRequest& recipe,
+                           std::vector<data::TrainingPicture> photos,
+                           std::chrono::steady_clock::time_point jobStart,
+                           base::Reporter& reporter)
+    : m_trainer(trainer),
+      m_samples(samples),
+      m_metrics(std::move(metrics)),
+      m_recipe(recipe),
+      m_photos(std::move(photos)),
+      m_reporter(reporter),
+      m_jobStart(jobStart) {}
+
+void TrainingLoop::continueFrom(const FoundCheckpoint& checkpoint) {
+  const auto& manifest = checkpoint.manifest;
+  m_step = manifest.step;
+  m_lastCheckpoint = checkpoint.folder;
+  if (manifest.finished || m_step < m_recipe.training.steps) m_savedStep = m_step;
+  if (manifest.probeSubject) m_lastProbe = Losses{*manifest.probeSubject, manifest.probeClass};
+}
+
+api::Result<bool> TrainingLoop::run() {
+  m_lastSave = Clock::now();
+  if (m_step == 0)
+    if (auto begun = begin(); !begun) return api::fail(begun.error());
+  while (m_step < m_recipe.training.steps && !m_reporter.stop().stop_requested())
+    if (auto done = oneStep(); !done) return api::fail(done.error());
+  const bool finished = m_step >= m_recipe.training.steps;
+  if (m_savedStep != m_step)
+    if (auto saved = save(finished); !saved) return api::fail(saved.error());
+  return finished;
+}
+
+bool TrainingLoop::due(std::int64_t every) const {
+  return every > 0 && (m_step % every == 0 || m_step == m_recipe.training.steps);
+}
+
+bool TrainingLoop::checkpointDue() const {
+  if (m_recipe.checkpoints.every > 0) return m_step % m_recipe.checkpoints.every == 0;
+  return seconds(Clock::now() - m_lastSave) >=
+         std::max(kSavingDistanceSeconds, m_saveSeconds / kSavingShare);
+}
+
+/// The untrained model: what later probes and samples are compared with.
+api::Result<void> TrainingLoop::begin() {
+  if (due(m_recipe.watch.sampleEvery))
+    if (auto made = m_samples.make(0, m_reporter); !made) return made;
+  std::vector<MetricSample> samples;
+  if (due(m_recipe.watch.probeEvery)) addProbe(samples);
+  return record(samples);
+}
+
+api::Result<void> TrainingLoop::oneStep() {
+  const auto start = Clock::now();
+  auto report = m_trainer.step(m_step);
+  if (!report) {
+    api::Error error = report.error();
+    if (error.code == api::ErrorCode::NonFinite && !m_lastCheckpoint.empty())
+      error.context.emplace_back("folder", m_lastCheckpoint.string());
+    return api::fail(std::move(error));
+  }
+  const double stepSeconds = seconds(Clock::now() - start);
+  m_stepSeconds.push_back(stepSeconds);
+  if (m_stepSeconds.size() == 1) m_firstStepSeconds = seconds(Clock::now() - m_jobStart);
+  ++m_step;
+  m_lastLosses = report->losses;
+
+  std::vector<MetricSample> row{{m_step, Series::SubjectLoss, report->losses.subject}};
+  if (report->losses.classHalf)
+    row.push_back({m_step, Series::ClassLoss, *report->losses.classHalf});
+  if (due(m_recipe.watch.probeEvery)) addProbe(row);
+  row.push_back({m_step, Series::LearningRate, report->learningRate});
+  row.push_back({m_step, Series::GradNorm, report->gradientNorm});
+  row.push_back({m_step, Series::StepSeconds, stepSeconds});
+  if (auto recorded = record(row); !recorded) return recorded;
+  reportProgress();
+
+  const bool asked = m_reporter.takeSampleRequest();
+  if (asked || due(m_recipe.watch.sampleEvery))
+    if (auto made = m_samples.make(m_step, m_reporter); !made) return made;
+  if (m_reporter.takeCheckpointRequest() || checkpointDue())
+    return save(m_step >= m_recipe.training.steps);
+  return {};
+}
+
+void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
+  m_lastProbe = m_trainer.probe();
+  samples.push_back({m_step, Series::ProbeSubject, m_lastProbe->subject});
+  if (m_lastProbe->classHalf)
+    samples.push_back({m_step, Series::ProbeClass, *m_lastProbe->classHalf});
+}
+
+api::Result<void> TrainingLoop::record(const std::vector<MetricSample>& samples) {
+  for (const MetricSample& sample : samples) m_reporter.metric(sample);
+  return m_metrics.append(samples);
+}
+
+void TrainingLoop::reportProgress() {
+  const std::size_t count = std::min(kRecentSteps, m_stepSeconds.size());
+  const double perStep =
+      median({m_stepSeconds.end() - static_cast<std::ptrdiff_t>(count), m_stepSeconds.end()});
+  const std::int64_t total = m_recipe.training.steps;
+  m_reporter.progress(
+      {api::Stage::Train, m_step, total, perStep, perStep * static_cast<double>(total - m_step)});
+}
+
+api::Result<void> TrainingLoop::save(bool finished) {
+  const auto start = Clock::now();
+  if (auto synced = m_metrics.sync(); !synced) return synced;
+  workspace::CheckpointManifest manifest;
+  manifest.step = m_step;
+  manifest.kind = m_recipe.training.method;
+  if (manifest.kind == api::Method::Lora) manifest.alpha = m_recipe.lora.alpha;
+  manifest.finished = finished;
+  manifest.metricsBytes = m_metrics.bytes();
+  if (m_lastProbe) {
+    manifest.probeSubject = m_lastProbe->subject;
+    manifest.probeClass = m_lastProbe->classHalf;
+  }
+  CheckpointTensors tensors;
+  for (const auto& [part, weights] : m_trainer.weights())
+    tensors.emplace(part + ".safetensors", weights);
+  tensors.emplace(workspace::kOptimizerFile, m_trainer.optimizer().state());
+  auto folder = saveCheckpoint(m_recipe.runFolder, std::move(manifest), tensors);
+  if (!folder) return api::fail(folder.error());
+  removeOldCheckpoints(m_recipe.runFolder, m_recipe.checkpoints.keep);
+  m_lastCheckpoint = *folder;
+  m_savedStep = m_step;
+  m_lastSave = Clock::now();
+  m_saveSeconds = seconds(m_lastSave - start);
+  m_reporter.checkpoint({m_step, *folder});
+  warnOfChangedPhotos();
+  return {};
+}
+
+/// Training goes on, its latents are kept; but a later resume will ask for the photo.
+void TrainingLoop::warnOfChangedPhotos() {
+  std::erase_if(m_photos, [&](const data::TrainingPicture& photo) {
+    if (data::unchanged(photo)) return false;
+    m_reporter.warning({api::ErrorCode::PhotoChanged, {{"file", photo.file.string()}}, {}});
+    return true;
+  });
+}
+
+api::Figures TrainingLoop::figures() const {
+  api::Figures figures{{"steps", m_step}};
+  if (!m_stepSeconds.empty()) {
+    figures.emplace_back("step_s_median", median(m_stepSeconds));
+    figures.emplace_back("first_step_s", m_firstStepSeconds);
+    figures.emplace_back("loss_subject", m_lastLosses.subject);
+    if (m_lastLosses.classHalf) figures.emplace_back("loss_class", *m_lastLosses.classHalf);
+  }
+  if (m_lastProbe) {
+    figures.emplace_back("probe_subject", m_lastProbe->subject);
+    if (m_lastProbe->classHalf) figures.emplace_back("probe_class", *m_lastProbe->classHalf);
+  }
+  figures.emplace_back("total_s", seconds(Clock::now() - m_jobStart));
+  figures.emplace_back("peak_rss_mib", tensor::peakRssMiB());
+  return figures;
+}
+
+}  // namespace likeness::train
