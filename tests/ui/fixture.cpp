@@ -20,6 +20,7 @@
 #include "ui/util/convert.h"
 #include "ui/util/palette.h"
 #include "ui/util/setup.h"
+#include "ui/widgets/message_bar.h"
 
 namespace likeness::support {
 
@@ -142,6 +143,11 @@ QString WindowFixture::textOf(const char* name) const {
   auto* widget = find<QWidget>(name);
   if (widget->isHidden()) return {};
   return widget->property("text").toString();
+}
+
+bool WindowFixture::told(const QString& words) const {
+  const auto bars = window->findChildren<MessageBar*>();
+  return std::any_of(bars.begin(), bars.end(), [&](MessageBar* bar) { return bar->sentence().contains(words); });
 }
 
 void WindowFixture::trigger(const char* action) const { find<QAction>(action)->trigger(); }

@@ -67,6 +67,8 @@ class WindowFixture {
   /// Clears the field first.
   void retype(const char* name, const QString& text) const;
   QString textOf(const char* name) const;
+  /// True when any message bar says something with `words` in it.
+  bool told(const QString& words) const;
   void trigger(const char* action) const;
   /// Lets queued events arrive.
   void settle() const;

@@ -10,7 +10,6 @@
 #include "ui/util/convert.h"
 #include "ui/widgets/image_view.h"
 #include "ui/widgets/loss_plot.h"
-#include "ui/widgets/message_bar.h"
 #include "ui/widgets/photo_grid.h"
 
 using namespace likeness;
@@ -84,7 +83,7 @@ class TestPages : public QObject {
     QTRY_VERIFY(f->window->photos().rowCount() >= 5);
     QTRY_VERIFY(f->window->photos().toCheck() >= 2);
     // The text file is named, and not among the photos.
-    QTRY_VERIFY(f->textOf("messageSentence").contains("could not be used"));
+    QTRY_VERIFY(f->told("could not be used"));
     for (int row = 0; row < f->window->photos().rowCount(); ++row)
       QVERIFY(!f->window->photos().index(row).data().toString().endsWith(".txt"));
     auto* grid = f->find<ui::PhotoGrid>("photoGrid");
@@ -101,6 +100,8 @@ class TestPages : public QObject {
     grid->setFocus();
     QTest::mouseClick(grid->viewport(), Qt::LeftButton, {}, grid->visualRect(f->window->photos().index(1)).center());
     QCOMPARE(grid->selectedRows(), QList<int>{1});
+    QTRY_VERIFY(!f->find<ui::ImageView>("largePhoto")->image().isNull());
+    QTRY_VERIFY(!f->textOf("tokenCheck").isEmpty());
     f->shot("photos-selected");
     QTest::keyClick(grid, Qt::Key_Space);
     QVERIFY(f->window->project().recipe().photos[1].excluded);
@@ -207,11 +208,7 @@ class TestPages : public QObject {
     f->engine->playToEnd(job);
     f->settle();
     QCOMPARE(f->window->training().job().state(), JobState::Failed);
-    auto* page = f->find("trainStart")->window()->findChild<ui::MessageBar*>();
-    QVERIFY(page);
-    bool told = false;
-    for (auto* bar : f->window->findChildren<ui::MessageBar*>()) told = told || bar->sentence().contains("step 7");
-    QVERIFY(told);
+    QVERIFY(f->told("step 7"));
     f->shot("train-failed");
   }
 
@@ -226,9 +223,7 @@ class TestPages : public QObject {
     f->click("trainStart");
     QTRY_COMPARE(f->enginesMade, 2);
     QTRY_COMPARE(f->window->training().job().state(), JobState::Failed);
-    bool told = false;
-    for (auto* bar : f->window->findChildren<ui::MessageBar*>()) told = told || bar->sentence().contains("9000");
-    QVERIFY(told);
+    QVERIFY(f->told("9000"));
     // And the next one is accepted by the engine that was loaded meanwhile.
     startTraining();
     QCOMPARE(f->enginesMade, 2);
@@ -284,9 +279,7 @@ class TestPages : public QObject {
     f->engine->playToEnd(job);
     f->settle();
     QCOMPARE(f->window->generation().job().state(), JobState::Failed);
-    bool told = false;
-    for (auto* bar : f->window->findChildren<ui::MessageBar*>()) told = told || bar->sentence().contains("90");
-    QVERIFY(told);
+    QVERIFY(f->told("90"));
   }
 
   void guidanceDrawsRoughlyAndThenFully() {

@@ -152,6 +152,8 @@ void MainWindow::showPage(Page page) {
   m_page = page;
   m_rail->setCurrent(page);
   m_stack->setCurrentIndex(static_cast<int>(page));
+  if (page == Page::Photos) m_photosPage->grid().setFocus();
+  if (page == Page::Train) m_trainPage->focusStart();
   if (page == Page::Create) m_createPage->focusPrompt();
 }
 

@@ -118,21 +118,22 @@ QWidget* PhotosPage::makeSubjectCard() {
   m_baseInfo->setToolTip(tr("What this model is"));
   m_baseInfo->setAccessibleName(tr("What this model is"));
   m_tokenCheck->setObjectName("tokenCheck");
-  m_token->setMaximumWidth(110);
 
   QVBoxLayout* layout = nullptr;
   auto* card = makeCard(&layout);
   auto* row = new QHBoxLayout;
   row->setSpacing(kMargin);
-  addField(row, tr("Who or what is it?"), m_name, tr("Your own name for it, for your eyes only."));
+  addField(row, tr("Who or what is it?"), m_name, tr("Your own name for it, for your eyes only."), 3);
   addField(row,
            tr("It is a (required)"),
            m_class,
-           tr("One everyday word for the kind of thing it is. The model starts from what it knows of it."));
+           tr("One everyday word for the kind of thing it is. The model starts from what it knows of it."),
+           3);
   addField(row,
            tr("Written in prompts as"),
            m_token,
-           tr("A rare short word that will mean your subject. It should be one token of the model."));
+           tr("A rare short word that will mean your subject. It should be one token of the model."),
+           2);
   auto* base = new QWidget;
   auto* baseRow = new QHBoxLayout(base);
   baseRow->setContentsMargins(0, 0, 0, 0);
@@ -140,7 +141,8 @@ QWidget* PhotosPage::makeSubjectCard() {
   baseRow->addWidget(m_base, 1);
   baseRow->addWidget(m_baseInfo);
   base->setFocusProxy(m_base);
-  addField(row, tr("Base model"), base, tr("What training starts from: the starter model, or a diffusers folder."));
+  addField(row, tr("Base model"), base, tr("What training starts from: the starter model, or a diffusers folder."),
+           4);
   m_base->setAccessibleName(tr("Base model"));
   layout->addLayout(row);
   layout->addWidget(m_tokenCheck);
@@ -152,6 +154,7 @@ QWidget* PhotosPage::makeInspector() {
   auto* card = makeCard(&layout);
   setTextRole(m_photoTitle, TextRole::Section);
   m_large->setPlaceholder(tr("Choose a photo to see it large, with the part that training will see."), "photos");
+  m_large->setObjectName("largePhoto");
   m_large->setAccessibleName(tr("The chosen photo"));
   m_findings->setObjectName("photoFindings");
   m_findings->setWordWrap(true);
@@ -232,7 +235,6 @@ void PhotosPage::showProject() {
   showRecipe();
   showSelection();
   showSummary();
-  if (m_project.isOpen() && m_photos.rowCount() == 0) m_grid->setFocus();
 }
 
 void PhotosPage::showRecipe() {

@@ -238,7 +238,9 @@ QWidget* TrainPage::makePlot() {
     box->setToolTip(tr("Show or hide this curve"));
     box->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     box->setIconSize({22, 12});
+    box->setProperty("series", true);
     setTextRole(box, TextRole::Hint);
+    box->setMinimumWidth(box->fontMetrics().horizontalAdvance(box->text()) + 22 + 24);
     const auto draw = [box, series] { box->setIcon(sampleOfLine(series)); };
     draw();
     connect(&Palette::instance(), &Palette::changed, box, draw);
@@ -343,6 +345,8 @@ void TrainPage::showRecipe() {
   showClassTitle();
   showProblems();
 }
+
+void TrainPage::focusStart() { (m_training.job().active() ? m_stop : m_start)->setFocus(); }
 
 void TrainPage::showProblems() {
   if (!m_project.isOpen()) return;

@@ -27,6 +27,7 @@ class TrainPage : public QWidget {
   Q_OBJECT
  public:
   TrainPage(ProjectModel& project, TrainingModel& training, QWidget* parent = nullptr);
+  void focusStart();
 
  Q_SIGNALS:
   void createRequested();

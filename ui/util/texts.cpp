@@ -13,19 +13,9 @@ QString translated(const char* context, std::string_view english) {
   return QCoreApplication::translate(context, std::string(english).c_str());
 }
 
-/// Fills {names} in one pass, so that braces inside a value stay as they are.
-QString filled(const QString& text, const api::Error& error) {
-  QString out;
-  qsizetype at = 0;
-  while (at < text.size()) {
-    const qsizetype open = text.indexOf(QLatin1Char('{'), at);
-    const qsizetype close = open < 0 ? -1 : text.indexOf(QLatin1Char('}'), open);
-    if (close < 0) break;
-    out += text.mid(at, open - at);
-    out += fromStd(error.value(toStd(text.mid(open + 1, close - open - 1))));
-    at = close + 1;
-  }
-  return out + text.mid(at);
+/// The translated template with the error's context in it.
+QString filled(std::string_view english, const api::Error& error) {
+  return fromStd(api::fillTemplate(toStd(translated("Errors", english)), error));
 }
 
 struct Tr {
@@ -36,9 +26,7 @@ struct Tr {
 
 ErrorText Texts::forError(const api::Error& error) {
   const auto [sentence, hint] = api::templates(error.code);
-  return {filled(translated("Errors", sentence), error),
-          filled(translated("Errors", hint), error),
-          fromStd(error.detail)};
+  return {filled(sentence, error), filled(hint, error), fromStd(error.detail)};
 }
 
 QString Texts::forFinding(const api::PhotoFinding& finding) {

@@ -43,7 +43,8 @@ QPushButton* makePrimary(const char* name, const QString& text, QWidget* parent)
   return button;
 }
 
-void addField(QBoxLayout* layout, const QString& label, QWidget* field, const QString& help) {
+void addField(
+    QBoxLayout* layout, const QString& label, QWidget* field, const QString& help, int stretch) {
   auto* caption = new QLabel(label);
   setTextRole(caption, TextRole::Hint);
   caption->setBuddy(field);
@@ -57,7 +58,7 @@ void addField(QBoxLayout* layout, const QString& label, QWidget* field, const QS
   column->setSpacing(3);
   column->addWidget(caption);
   column->addWidget(field);
-  layout->addLayout(column);
+  layout->addLayout(column, stretch);
 }
 
 void setTone(QWidget* widget, const char* tone) {
@@ -79,7 +80,7 @@ void ElidedLabel::setFullText(const QString& text) {
 }
 
 QSize ElidedLabel::minimumSizeHint() const {
-  return {fontMetrics().averageCharWidth() * 6, QLabel::minimumSizeHint().height()};
+  return {std::min(sizeHint().width(), fontMetrics().averageCharWidth() * 6), sizeHint().height()};
 }
 
 QSize ElidedLabel::sizeHint() const {

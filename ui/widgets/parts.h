@@ -23,7 +23,11 @@ QLabel* makeHint(const QString& text = {}, QWidget* parent = nullptr);
 QPushButton* makeButton(const char* name, const QString& text, QWidget* parent = nullptr);
 QPushButton* makePrimary(const char* name, const QString& text, QWidget* parent = nullptr);
 /// Label above its field, both known to screen readers as belonging together.
-void addField(QBoxLayout* layout, const QString& label, QWidget* field, const QString& help = {});
+void addField(QBoxLayout* layout,
+              const QString& label,
+              QWidget* field,
+              const QString& help = {},
+              int stretch = 0);
 /// Colours a label by what it says: "", "warning", "error", "success".
 void setTone(QWidget* widget, const char* tone);
 

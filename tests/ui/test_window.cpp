@@ -1,0 +1,285 @@
+// The window around the pages: projects, drops, closing while it trains, resuming, saving, shortcuts.
+#include <QAbstractButton>
+#include <QAction>
+#include <QApplication>
+#include <QComboBox>
+#include <QDir>
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QLabel>
+#include <QPushButton>
+#include <QLineEdit>
+#include <QMimeData>
+#include <QSpinBox>
+#include <QUrl>
+#include <QWheelEvent>
+
+#include "tests/ui/fixture.h"
+#include "ui/models/photos_model.h"
+#include "ui/util/convert.h"
+#include "ui/widgets/photo_grid.h"
+
+using namespace likeness;
+using namespace likeness::support;
+using ui::JobState;
+using ui::Page;
+
+class TestWindow : public QObject {
+  Q_OBJECT
+ private:
+  std::unique_ptr<WindowFixture> f;
+
+  void drop(const QStringList& paths) {
+    QMimeData data;
+    QList<QUrl> urls;
+    for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
+    data.setUrls(urls);
+    QDragEnterEvent enter(QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(f->window.get(), &enter);
+    QVERIFY(enter.isAccepted());
+    QDropEvent event(QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(f->window.get(), &event);
+    QVERIFY(event.isAccepted());
+    QCOMPARE(event.dropAction(), Qt::CopyAction);
+  }
+  api::JobId startTraining() {
+    f->window->showPage(Page::Train);
+    f->click("trainStart");
+    if (!f->waitFor([&] { return f->engine->lastJob() > 0; })) qFatal("no job was submitted");
+    const api::JobId job = f->engine->lastJob();
+    f->engine->scriptTraining(job);
+    f->engine->advance(job, 20);
+    f->settle();
+    return job;
+  }
+
+ private Q_SLOTS:
+  void init() { f = std::make_unique<WindowFixture>(); }
+  void cleanup() { f.reset(); }
+
+  void dropTakesFilesAndFolders() {
+    f->makeProject(0);
+    QVERIFY(QDir().mkpath(f->path("album")));
+    f->makePhoto("album/a.png", 20);
+    f->makePhoto("album/b.jpg", 21);
+    drop({f->makePhoto("single.png", 22), f->path("album")});
+    QTRY_COMPARE(f->window->photos().rowCount(), 3);
+    for (const api::Photo& photo : f->window->project().recipe().photos)
+      QVERIFY(photo.file.string().find("bo.likeness") != std::string::npos);  // copies inside the project
+    QVERIFY(QFileInfo::exists(f->path("single.png")));
+    QCOMPARE(f->window->currentPage(), Page::Photos);
+  }
+
+  void dropOfAnEmptyFolderIsASentence() {
+    f->makeProject(0);
+    QVERIFY(QDir().mkpath(f->path("nothing")));
+    drop({f->path("nothing")});
+    QTRY_VERIFY(f->told("could not be used"));
+    QCOMPARE(f->window->photos().rowCount(), 0);
+  }
+
+  void dropWithoutAProjectOrFilesIsNotTaken() {
+    QMimeData words;
+    words.setText("hello");
+    QDragEnterEvent event(QPoint(10, 10), Qt::CopyAction, &words, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(f->window.get(), &event);
+    QVERIFY(!event.isAccepted());
+  }
+
+  void changesAreMarkedAndSavedByThemselves() {
+    f->makeProject(0);
+    f->retype("subjectName", "Rex");
+    QVERIFY(f->find("unsavedMark")->isVisible());
+    QTRY_VERIFY_WITH_TIMEOUT(!f->window->project().isDirty(), 10000);
+    QVERIFY(!f->find("unsavedMark")->isVisible());
+    const auto again = f->workspace->openProject(ui::toPath(f->path("bo.likeness")));
+    QVERIFY(again.has_value());
+    QCOMPARE(again->recipe.subject.name, std::string("Rex"));
+  }
+
+  void projectsAreRememberedAndReopened() {
+    f->makeProject(1);
+    f->trigger("actionClose");
+    QVERIFY(!f->window->project().isOpen());
+    f->restart();
+    QCOMPARE(f->window->project().recent(), QStringList{f->path("bo.likeness")});
+    f->click("recentProject");
+    QVERIFY(f->window->project().isOpen());
+    QCOMPARE(f->window->photos().rowCount(), 1);
+    QCOMPARE(f->textOf("subjectName"), QString("Bo"));
+  }
+
+  void aProjectThatIsOpenElsewhereIsASentence() {
+    f->makeProject(0);
+    ui::ProjectModel other(*f->workspace, *f->settings);
+    const auto opened = other.open(f->path("bo.likeness"));
+    QVERIFY(!opened.has_value());
+    QCOMPARE(opened.error().code, api::ErrorCode::ProjectInUse);
+    f->trigger("actionClose");
+    QVERIFY(other.open(f->path("bo.likeness")).has_value());
+    f->window->openProject(f->path("bo.likeness"));
+    QVERIFY(!f->window->project().isOpen());
+    QVERIFY(f->told("bo.likeness"));
+  }
+
+  void whatIsNoProjectIsASentence() {
+    QVERIFY(QDir().mkpath(f->path("plain")));
+    f->window->openProject(f->path("plain"));
+    QVERIFY(!f->window->project().isOpen());
+    QVERIFY(f->told("plain"));
+  }
+
+  void anUnfinishedRunIsOfferedAfterARestart() {
+    f->makeProject(4);
+    f->makeRun("0001", 12, 40);
+    f->restart();
+    f->window->openProject(f->path("bo.likeness"));
+    QTRY_VERIFY(f->window->training().unfinished() != nullptr);
+    f->window->showPage(Page::Train);
+    QTRY_VERIFY(f->told("step 12 of 40"));
+    f->shot("resume-offer");
+    QPushButton* offer = nullptr;
+    for (auto* button : f->window->findChildren<QPushButton*>("messageAction"))
+      if (button->isVisible()) offer = button;
+    QVERIFY(offer);
+    QTest::mouseClick(offer, Qt::LeftButton);
+    QTRY_COMPARE(f->engine->lastJob(), api::JobId{1});
+    const auto* request = f->engine->lastRequest<api::TrainRequest>();
+    QVERIFY(request && request->resume);
+    QCOMPARE(request->runFolder.filename().string(), std::string("0001"));
+    QCOMPARE(request->training.steps, std::int64_t{40});
+    // What was measured before the stop is in the plot again.
+    QCOMPARE(f->window->training().curve(api::Series::SubjectLoss).size(), 12);
+  }
+
+  void aFinishedRunIsNotOffered() {
+    f->makeProject(4);
+    f->makeRun("0001", 40, 40);
+    f->restart();
+    f->window->openProject(f->path("bo.likeness"));
+    QTRY_COMPARE(f->window->training().runs().size(), std::size_t{1});
+    QVERIFY(f->window->training().unfinished() == nullptr);
+    QVERIFY(!f->told("stopped at step"));
+    // Its time per step makes the estimate.
+    QCOMPARE(f->window->training().secondsPerStep(), 0.25);
+  }
+
+  void closingWhileItTrainsAsks() {
+    f->makeProject(4);
+    const api::JobId job = startTraining();
+    f->dialogs.nextAnswer = 2;  // do not close
+    QVERIFY(!f->window->close());
+    QCOMPARE(f->dialogs.questions.size(), std::size_t{1});
+    QVERIFY(!f->engine->commands(job).stop);
+    QVERIFY(f->window->isVisible());
+
+    f->dialogs.nextAnswer = 0;  // stop and save
+    QVERIFY(!f->window->close());
+    QVERIFY(f->engine->commands(job).stop == std::optional(api::StopMode::AfterStep));
+    QVERIFY(f->window->isVisible());  // until the checkpoint is there
+    f->engine->playToEnd(job);
+    f->settle();
+    QVERIFY(!f->window->isVisible());
+    QVERIFY(!f->window->project().isDirty());
+  }
+
+  void closingCanLetTheTrainingFinish() {
+    f->makeProject(4);
+    const api::JobId job = startTraining();
+    f->dialogs.nextAnswer = 1;  // keep training, then close
+    QVERIFY(!f->window->close());
+    QVERIFY(f->window->isMinimized());
+    QVERIFY(!f->engine->commands(job).stop);
+    f->engine->playToEnd(job);
+    f->settle();
+    QVERIFY(!f->window->isVisible());
+  }
+
+  void anotherProjectDuringTrainingAsksFirst() {
+    f->makeProject(4);
+    const api::JobId job = startTraining();
+    f->dialogs.nextAnswer = 1;  // keep training
+    f->trigger("actionClose");
+    QVERIFY(f->window->project().isOpen());
+    QVERIFY(!f->engine->commands(job).stop);
+    f->engine->playToEnd(job);
+    f->settle();
+  }
+
+  void shortcutsReachPagesAndTheirAction() {
+    f->makeProject(4);
+    QTest::keyClick(f->window.get(), Qt::Key_2, Qt::ControlModifier);
+    QCOMPARE(f->window->currentPage(), Page::Train);
+    QTest::keyClick(f->window.get(), Qt::Key_3, Qt::ControlModifier);
+    QCOMPARE(f->window->currentPage(), Page::Create);
+    QTest::keyClick(f->window.get(), Qt::Key_Return, Qt::ControlModifier);
+    QTRY_COMPARE(f->engine->lastJob(), api::JobId{1});
+    QVERIFY(f->engine->lastRequest<api::GenerateRequest>());
+    f->click("railPhotos");
+    QCOMPARE(f->window->currentPage(), Page::Photos);
+    f->click("jobChip");
+    QCOMPARE(f->window->currentPage(), Page::Create);
+  }
+
+  void theEngineIsMadeByTheFirstJobOnly() {
+    f->makeProject(4);
+    QCOMPARE(f->enginesMade, 0);
+    startTraining();
+    QCOMPARE(f->enginesMade, 1);
+  }
+
+  void theWheelChangesOnlyWhatWasChosen() {
+    f->makeProject(4);
+    f->window->showPage(Page::Train);
+    auto* spin = f->find<QSpinBox>("classCount");
+    const int before = spin->value();
+    f->find("trainStart")->setFocus();
+    const auto turn = [&] {
+      QWheelEvent wheel(QPointF(5, 5), spin->mapToGlobal(QPointF(5, 5)), {}, {0, 120}, Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
+      QApplication::sendEvent(spin, &wheel);
+    };
+    turn();
+    QCOMPARE(spin->value(), before);
+    spin->setFocus();
+    turn();
+    QVERIFY(spin->value() > before);
+  }
+
+  void foldersLogAndVersionAreReachable() {
+    f->makeProject(0);
+    f->trigger("actionFolder");
+    QCOMPARE(f->dialogs.shown, f->path("bo.likeness"));
+    f->trigger("actionLog");
+    QCOMPARE(f->dialogs.shown, f->path("log"));
+    QApplication::setApplicationVersion("1.2.3");
+    f->trigger("actionAbout");
+    QVERIFY(f->textOf("aboutVersion").contains("1.2.3"));
+    QCOMPARE(f->textOf("aboutLog"), f->path("log"));
+    f->click("aboutClose");
+  }
+
+  void everyControlHasANameForTestsAndForScreenReaders() {
+    f->makeProject(4);
+    for (const Page page : {Page::Photos, Page::Train, Page::Create}) {
+      f->window->showPage(page);
+      int controls = 0;
+      for (auto* widget : f->window->findChildren<QWidget*>()) {
+        const bool control = qobject_cast<QAbstractButton*>(widget) || qobject_cast<QLineEdit*>(widget) ||
+                             qobject_cast<QAbstractSpinBox*>(widget) || qobject_cast<QAbstractSlider*>(widget);
+        if (!control || widget->objectName().startsWith("qt_") || !widget->isVisible()) continue;
+        if (qobject_cast<QAbstractSpinBox*>(widget->parent()) || qobject_cast<QComboBox*>(widget->parent()) ||
+            qobject_cast<QLineEdit*>(widget->parent()) || widget->inherits("QScrollBar"))
+          continue;
+        ++controls;
+        const QString text = widget->property("text").toString();
+        QVERIFY2(!widget->objectName().isEmpty(), qPrintable(text + widget->metaObject()->className()));
+        const bool named = !widget->accessibleName().isEmpty() || (qobject_cast<QAbstractButton*>(widget) && !text.isEmpty());
+        QVERIFY2(named, qPrintable(widget->objectName()));
+      }
+      QVERIFY(controls > 8);
+    }
+  }
+};
+
+LIKENESS_UI_TESTS(TestWindow)
+#include "test_window.moc"
