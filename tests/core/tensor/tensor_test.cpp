@@ -1,0 +1,145 @@
+// Files, pixels, noise and devices.
+#include <ATen/Parallel.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/base/file_system.h"
+#include "core/tensor/bf16_check.h"
+#include "core/tensor/device.h"
+#include "core/tensor/pixels.h"
+#include "core/tensor/random_tensor.h"
+#include "core/tensor/state_dict.h"
+#include "core/tensor/user_cache.h"
+
+namespace likeness::tensor {
+namespace {
+
+std::filesystem::path scratch(const std::string& name) {
+  return std::filesystem::path(testing::TempDir()) / ("likeness_tensor_" + name);
+}
+
+TEST(StateDict, EveryDtypeAndLayoutComesBackBitExact) {
+  const at::Tensor values = at::arange(24, at::kFloat).view({2, 3, 2, 2}).mul(0.37).sub(3);
+  StateDict tensors;
+  for (const auto type : {at::kFloat,
+                          at::kDouble,
+                          at::kHalf,
+                          at::kBFloat16,
+                          at::kLong,
+                          at::kInt,
+                          at::kShort,
+                          at::kChar,
+                          at::kByte,
+                          at::kBool,
+                          at::kFloat8_e4m3fn})
+    tensors[c10::toString(type)] = values.abs().to(type);
+  tensors["channels_last"] = values.contiguous(at::MemoryFormat::ChannelsLast);
+  tensors["transposed"] = values.transpose(0, 1);
+  tensors["scalar"] = values.sum();
+  const auto file = scratch("all.safetensors");
+  ASSERT_TRUE(saveSafetensors(file, tensors, {{"format", "pt"}}));
+  const auto back = loadSafetensors(file);
+  ASSERT_TRUE(back) << api::message(back.error());
+  ASSERT_EQ(back->size(), tensors.size());
+  for (const auto& [key, tensor] : tensors) {
+    const at::Tensor& read = back->at(key);
+    EXPECT_EQ(read.scalar_type(), tensor.scalar_type()) << key;
+    EXPECT_TRUE(read.is_contiguous()) << key;
+    EXPECT_TRUE(at::equal(read.to(at::kDouble), tensor.to(at::kDouble))) << key;
+  }
+}
+
+TEST(StateDict, ConvertsFloatingPointOnly) {
+  const StateDict tensors{{"a", at::full({2}, 1.5, at::kFloat)},
+                          {"n", at::full({2}, 7, at::kLong)}};
+  const auto file = scratch("half.safetensors");
+  ASSERT_TRUE(saveSafetensors(file, tensors, {}, at::kHalf));
+  EXPECT_EQ(loadSafetensors(file)->at("a").scalar_type(), at::kHalf);
+  EXPECT_EQ(loadSafetensors(file)->at("n").scalar_type(), at::kLong);
+  const auto wide = loadSafetensors(file, at::kFloat);
+  EXPECT_TRUE(at::equal(wide->at("a"), tensors.at("a")));
+}
+
+TEST(StateDict, AStopLeavesNothing) {
+  const auto file = scratch("stop.safetensors");
+  ASSERT_TRUE(saveSafetensors(file, {{"a", at::full({2}, 1.5)}}, {}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(loadSafetensors(file, {}, stop.get_token())->empty());
+}
+
+TEST(Pixels, RoundTripIsExact) {
+  auto bytes = std::make_shared<std::vector<std::uint8_t>>();
+  for (int i = 0; i < 256 * 3; ++i) bytes->push_back(static_cast<std::uint8_t>(i * 7));
+  const api::Image image{16, 16, api::PixelFormat::Rgb8, bytes};
+  const at::Tensor tensor = toTensor(image);
+  EXPECT_EQ(tensor.sizes(), (at::IntArrayRef{1, 3, 16, 16}));
+  EXPECT_FLOAT_EQ(tensor[0][1][0][0].item<float>(), 7 / 127.5F - 1);
+  EXPECT_TRUE(toImage(tensor) == image);
+  EXPECT_TRUE(toImage(tensor.squeeze(0).contiguous()) == image);
+  EXPECT_EQ(toImage(tensor.mul(100)).data()[0], 0) << "clamped";
+}
+
+TEST(Pixels, RoundsToTheNearestValue) {
+  for (const double level : {0.4, 0.6, 99.4, 99.6, 254.6}) {
+    const at::Tensor pixels = at::full({3, 1, 1}, level / 127.5 - 1, at::kDouble);
+    EXPECT_EQ(toImage(pixels).data()[0], std::lround(level)) << level;
+  }
+}
+
+TEST(RandomTensor, ValueDependsOnItsIndexAlone) {
+  const base::Random random(3, base::Purpose::Noise, 5, 7);
+  const at::Tensor few = normal({3, 5}, random), many = normal({100}, random);
+  EXPECT_TRUE(at::equal(few.flatten(), many.narrow(0, 0, 15)));
+  EXPECT_FALSE(at::equal(many, normal({100}, base::Random(3, base::Purpose::Noise, 5, 8))));
+}
+
+TEST(Devices, TheCpuIsAlwaysThere) {
+  const auto devices = listDevices();
+  ASSERT_FALSE(devices.empty());
+  EXPECT_EQ(devices[0].id, "cpu");
+  EXPECT_GT(devices[0].memoryMiB, 100);
+  EXPECT_LE(devices[0].freeMiB, devices[0].memoryMiB);
+  EXPECT_EQ(chooseDevice("cpu").value(), at::Device(at::kCPU));
+  EXPECT_TRUE(chooseDevice("auto"));
+  for (const char* missing : {"cuda:99", "tpu", ""}) {
+    const auto chosen = chooseDevice(missing);
+    ASSERT_FALSE(chosen) << missing;
+    EXPECT_EQ(chosen.error().code, api::ErrorCode::DeviceMissing);
+  }
+}
+
+TEST(Devices, DtypeFollowsTheWishAndTheMachine) {
+  EXPECT_EQ(chooseDType(api::DType::Fp32, at::kCPU, 1), at::kFloat);
+  EXPECT_EQ(chooseDType(api::DType::Bf16, at::kCPU, 1), at::kBFloat16);
+  EXPECT_EQ(chooseDType(api::DType::Auto, at::kCPU, 1), at::kFloat) << "too small to gain";
+  const bool fast = cpuHasFastBf16() && bf16SelfCheck();
+  EXPECT_EQ(chooseDType(api::DType::Auto, at::kCPU, 1'000'000'000),
+            fast ? at::kBFloat16 : at::kFloat);
+}
+
+TEST(Devices, ThreadsAndMemory) {
+  EXPECT_EQ(setThreads(1), 1);
+  EXPECT_GE(setThreads(0), 1);
+  EXPECT_GT(availableMemoryMiB(), 0);
+  EXPECT_GT(peakRssMiB(), 1);
+}
+
+TEST(UserCache, RemembersByWholeKey) {
+  const std::string folder = scratch("cache").string();
+  setenv("XDG_CACHE_HOME", folder.c_str(), 1);
+  EXPECT_FALSE(recall("a fact"));
+  remember("a fact", "a value");
+  EXPECT_EQ(recall("a fact"), "a value");
+  EXPECT_FALSE(recall("another fact"));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace likeness::tensor
