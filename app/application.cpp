@@ -26,7 +26,8 @@ std::unique_ptr<QSettings> makeSettings() {
 
 }  // namespace
 
-Application::Application(QApplication& qt, const Arguments& arguments) : m_settings(makeSettings()) {
+Application::Application(QApplication& qt, const Arguments& arguments)
+    : m_settings(makeSettings()) {
   m_log = base::startLogging(base::defaultLogFolder(), false);
   translate(qt);
   ui::setUp(qt);
@@ -36,7 +37,9 @@ Application::Application(QApplication& qt, const Arguments& arguments) : m_setti
       [resources = m_workspace->resources()]() -> api::Result<std::shared_ptr<api::Engine>> {
         api::EngineOptions options;
         options.resources = resources;
-        options.log = [](int level, std::string_view message) { base::log(static_cast<base::LogLevel>(level), message); };
+        options.log = [](int level, std::string_view message) {
+          base::log(static_cast<base::LogLevel>(level), message);
+        };
         auto engine = loadEngine(options);
         if (!engine) return api::fail(engine.error());
         return std::shared_ptr<api::Engine>(std::move(*engine));
@@ -45,6 +48,8 @@ Application::Application(QApplication& qt, const Arguments& arguments) : m_setti
       *m_workspace, *m_engine, *m_settings, m_dialogs, ui::fromPath(m_log.parent_path())});
   if (!arguments.size.isEmpty()) m_window->resize(arguments.size);
   m_window->show();
+  if (!arguments.widgetMap.isEmpty())
+    m_widgetMap = std::make_unique<WidgetMap>(arguments.widgetMap);
   if (!arguments.project.isEmpty()) m_window->openProject(arguments.project);
 }
 
@@ -58,11 +63,15 @@ Application::~Application() {
 void Application::translate(QApplication& qt) {
   // English too: its file holds the plural forms.
   auto* own = new QTranslator(&qt);
-  if (own->load(QLocale(), QStringLiteral("likeness"), QStringLiteral("_"), QStringLiteral(":/i18n")) ||
+  if (own->load(
+          QLocale(), QStringLiteral("likeness"), QStringLiteral("_"), QStringLiteral(":/i18n")) ||
       own->load(QStringLiteral(":/i18n/likeness_en.qm")))
     QApplication::installTranslator(own);
   auto* toolkit = new QTranslator(&qt);
-  if (toolkit->load(QLocale(), QStringLiteral("qtbase"), QStringLiteral("_"), QLibraryInfo::path(QLibraryInfo::TranslationsPath)))
+  if (toolkit->load(QLocale(),
+                    QStringLiteral("qtbase"),
+                    QStringLiteral("_"),
+                    QLibraryInfo::path(QLibraryInfo::TranslationsPath)))
     QApplication::installTranslator(toolkit);
 }
 

@@ -1,10 +1,12 @@
-// The window's composition root: the only place that sees the window, the workspace and the engine's module.
+// The window's composition root: the only place that sees the window, the workspace and the
+// engine's module.
 #pragma once
 
 #include <QSettings>
 #include <filesystem>
 #include <memory>
 
+#include "app/widget_map.h"
 #include "ui/dialogs/dialog_service.h"
 #include "ui/main_window/main_window.h"
 
@@ -16,6 +18,7 @@ namespace likeness::app {
 struct Arguments {
   QString project;    ///< folder to open
   QSize size;         ///< of the window; empty = as it was last
+  QString widgetMap;  ///< file for WidgetMap; empty = none
 };
 
 class Application {
@@ -33,6 +36,7 @@ class Application {
   ui::DialogService m_dialogs;
   std::unique_ptr<ui::EngineBridge> m_engine;
   std::unique_ptr<ui::MainWindow> m_window;
+  std::unique_ptr<WidgetMap> m_widgetMap;
 };
 
 }  // namespace likeness::app

@@ -45,7 +45,8 @@ void WindowFixture::restart() {
     if (engineError) return api::fail(*engineError);
     return std::static_pointer_cast<api::Engine>(engine);
   });
-  window = std::make_unique<MainWindow>(Services{*workspace, *bridge, *settings, dialogs, path("log")});
+  window =
+      std::make_unique<MainWindow>(Services{*workspace, *bridge, *settings, dialogs, path("log")});
   window->resize(1240, 780);
   window->show();
   if (!QTest::qWaitForWindowExposed(window.get())) qFatal("the window does not show");
@@ -89,7 +90,10 @@ void WindowFixture::makeProject(int photos, const QString& classWord) {
   if (!read) qFatal("the photos were not read");
 }
 
-void WindowFixture::makeRun(const QString& name, int checkpointStep, int plannedSteps, bool lora) const {
+void WindowFixture::makeRun(const QString& name,
+                            int checkpointStep,
+                            int plannedSteps,
+                            bool lora) const {
   api::TrainRequest request = window->project().recipe();
   request.runFolder = window->project().project().folder / "runs" / toPath(name);
   request.training.steps = plannedSteps;
@@ -98,7 +102,9 @@ void WindowFixture::makeRun(const QString& name, int checkpointStep, int planned
   if (!workspace::writeRunRequest(request)) qFatal("cannot write the run");
   std::string rows = workspace::metricsHeader();
   for (int step = 1; step <= checkpointStep; ++step)
-    rows += workspace::metricsRow(step, {{step, api::Series::SubjectLoss, 0.5 / step}, {step, api::Series::StepSeconds, 0.25}});
+    rows += workspace::metricsRow(
+        step,
+        {{step, api::Series::SubjectLoss, 0.5 / step}, {step, api::Series::StepSeconds, 0.25}});
   const auto write = [](const std::filesystem::path& file, const std::string& text) {
     QFile out(fromPath(file));
     if (!out.open(QIODevice::WriteOnly)) qFatal("cannot write %s", qPrintable(out.fileName()));
@@ -147,7 +153,8 @@ QString WindowFixture::textOf(const char* name) const {
 
 bool WindowFixture::told(const QString& words) const {
   const auto bars = window->findChildren<MessageBar*>();
-  return std::any_of(bars.begin(), bars.end(), [&](MessageBar* bar) { return bar->sentence().contains(words); });
+  return std::any_of(
+      bars.begin(), bars.end(), [&](MessageBar* bar) { return bar->sentence().contains(words); });
 }
 
 void WindowFixture::trigger(const char* action) const { find<QAction>(action)->trigger(); }
@@ -168,7 +175,8 @@ void WindowFixture::shot(const QString& name) const {
 }
 
 int runTests(int argc, char** argv, const std::function<int(int, char**)>& exec) {
-  qputenv("QT_QPA_PLATFORM", qEnvironmentVariableIsSet("QT_QPA_PLATFORM") ? qgetenv("QT_QPA_PLATFORM") : "offscreen");
+  qputenv("QT_QPA_PLATFORM",
+          qEnvironmentVariableIsSet("QT_QPA_PLATFORM") ? qgetenv("QT_QPA_PLATFORM") : "offscreen");
   QApplication application(argc, argv);
   QApplication::setApplicationName("likeness-tests");
   QLocale::setDefault(QLocale::c());

@@ -1,4 +1,5 @@
-// A whole window on a temporary project, with an engine that does what a test says and dialogs that a test answers.
+// A whole window on a temporary project, with an engine that does what a test says and dialogs that
+// a test answers.
 #pragma once
 
 #include <QSettings>
@@ -72,7 +73,9 @@ class WindowFixture {
   void trigger(const char* action) const;
   /// Lets queued events arrive.
   void settle() const;
-  bool waitFor(const std::function<bool()>& condition) const { return QTest::qWaitFor(condition, 10000); }
+  bool waitFor(const std::function<bool()>& condition) const {
+    return QTest::qWaitFor(condition, 10000);
+  }
   /// Saves a picture of the window when $LIKENESS_SCREENSHOTS names a folder.
   void shot(const QString& name) const;
 
@@ -94,10 +97,10 @@ int runTests(int argc, char** argv, const std::function<int(int, char**)>& exec)
 
 }  // namespace likeness::support
 
-#define LIKENESS_UI_TESTS(Class)                                                       \
-  int main(int argc, char** argv) {                                                    \
-    return likeness::support::runTests(argc, argv, [](int count, char** arguments) {   \
-      Class tests;                                                                     \
-      return QTest::qExec(&tests, count, arguments);                                   \
-    });                                                                                \
+#define LIKENESS_UI_TESTS(Class)                                                     \
+  int main(int argc, char** argv) {                                                  \
+    return likeness::support::runTests(argc, argv, [](int count, char** arguments) { \
+      Class tests;                                                                   \
+      return QTest::qExec(&tests, count, arguments);                                 \
+    });                                                                              \
   }

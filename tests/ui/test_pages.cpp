@@ -79,7 +79,8 @@ class TestPages : public QObject {
     QVERIFY(text.open(QIODevice::WriteOnly));
     text.write("no picture");
     text.close();
-    f->window->photos().add({f->path("flat.png"), f->path("twin.jpg"), f->path("twin2.jpg"), f->path("notes.txt")});
+    f->window->photos().add(
+        {f->path("flat.png"), f->path("twin.jpg"), f->path("twin2.jpg"), f->path("notes.txt")});
     QTRY_VERIFY(f->window->photos().rowCount() >= 5);
     QTRY_VERIFY(f->window->photos().toCheck() >= 2);
     // The text file is named, and not among the photos.
@@ -95,10 +96,14 @@ class TestPages : public QObject {
 
   void photosAreLeftOutAndRemoved() {
     f->makeProject(4);
-    QAbstractItemModelTester tester(&f->window->photos(), QAbstractItemModelTester::FailureReportingMode::QtTest);
+    QAbstractItemModelTester tester(&f->window->photos(),
+                                    QAbstractItemModelTester::FailureReportingMode::QtTest);
     auto* grid = f->find<ui::PhotoGrid>("photoGrid");
     grid->setFocus();
-    QTest::mouseClick(grid->viewport(), Qt::LeftButton, {}, grid->visualRect(f->window->photos().index(1)).center());
+    QTest::mouseClick(grid->viewport(),
+                      Qt::LeftButton,
+                      {},
+                      grid->visualRect(f->window->photos().index(1)).center());
     QCOMPARE(grid->selectedRows(), QList<int>{1});
     QTRY_VERIFY(!f->find<ui::ImageView>("largePhoto")->image().isNull());
     QTRY_VERIFY(!f->textOf("tokenCheck").isEmpty());
@@ -109,7 +114,8 @@ class TestPages : public QObject {
     f->click("excludePhoto");
     QVERIFY(!f->window->project().recipe().photos[1].excluded);
     f->type("caption", "a photo of {subject} at night");
-    QCOMPARE(f->window->project().recipe().photos[1].caption, std::string("a photo of {subject} at night"));
+    QCOMPARE(f->window->project().recipe().photos[1].caption,
+             std::string("a photo of {subject} at night"));
     f->find("photoGrid")->setFocus();
     QTest::keyClick(grid, Qt::Key_Delete);
     QCOMPARE(f->window->photos().rowCount(), 3);
@@ -154,8 +160,10 @@ class TestPages : public QObject {
     QVERIFY(!f->find("trainStart")->isVisible());
     QVERIFY(f->find("jobChip")->isVisible());
 
-    QAbstractItemModelTester samples(&f->window->training().samples(), QAbstractItemModelTester::FailureReportingMode::QtTest);
-    QAbstractItemModelTester classes(&f->window->training().classImages(), QAbstractItemModelTester::FailureReportingMode::QtTest);
+    QAbstractItemModelTester samples(&f->window->training().samples(),
+                                     QAbstractItemModelTester::FailureReportingMode::QtTest);
+    QAbstractItemModelTester classes(&f->window->training().classImages(),
+                                     QAbstractItemModelTester::FailureReportingMode::QtTest);
     TrainingScript script;
     script.steps = 40;
     script.classImages = 8;
@@ -202,7 +210,9 @@ class TestPages : public QObject {
     f->makeProject(4);
     const api::JobId job = startTraining();
     TrainingScript script;
-    script.failure = api::Error{api::ErrorCode::NonFinite, {{"what", "The loss"}, {"step", "7"}, {"folder", "0001"}}, "inner text"};
+    script.failure = api::Error{api::ErrorCode::NonFinite,
+                                {{"what", "The loss"}, {"step", "7"}, {"folder", "0001"}},
+                                "inner text"};
     script.failAtStep = 7;
     f->engine->scriptTraining(job, script);
     f->engine->playToEnd(job);
@@ -219,7 +229,9 @@ class TestPages : public QObject {
     f->click("trainStart");
     QTRY_COMPARE(f->window->training().job().state(), JobState::Failed);
     f->engineError.reset();
-    f->engine->refuseNext({api::ErrorCode::NotEnoughMemory, {{"needed", "9000"}, {"available", "800"}, {"fits", "LoRA"}}, {}});
+    f->engine->refuseNext({api::ErrorCode::NotEnoughMemory,
+                           {{"needed", "9000"}, {"available", "800"}, {"fits", "LoRA"}},
+                           {}});
     f->click("trainStart");
     QTRY_COMPARE(f->enginesMade, 2);
     QTRY_COMPARE(f->window->training().job().state(), JobState::Failed);
@@ -244,7 +256,8 @@ class TestPages : public QObject {
     GenerationScript script;
     script.imageSize = 128;
     f->engine->scriptGeneration(job, script);
-    QAbstractItemModelTester tester(&f->window->generation().history(), QAbstractItemModelTester::FailureReportingMode::QtTest);
+    QAbstractItemModelTester tester(&f->window->generation().history(),
+                                    QAbstractItemModelTester::FailureReportingMode::QtTest);
     f->engine->advance(job, 8);
     f->settle();
     QVERIFY(!f->find<ui::ImageView>("pictureView")->image().isNull());
@@ -274,7 +287,8 @@ class TestPages : public QObject {
     QCOMPARE(f->window->generation().job().state(), JobState::Cancelled);
     job = startGeneration();
     GenerationScript script;
-    script.failure = api::Error{api::ErrorCode::PromptTooLong, {{"prompt", "p"}, {"tokens", "90"}, {"limit", "75"}}, {}};
+    script.failure = api::Error{
+        api::ErrorCode::PromptTooLong, {{"prompt", "p"}, {"tokens", "90"}, {"limit", "75"}}, {}};
     f->engine->scriptGeneration(job, script);
     f->engine->playToEnd(job);
     f->settle();
@@ -339,12 +353,16 @@ class TestPages : public QObject {
     f->engine->emit(1, api::StageChanged{api::Stage::Verify});
     f->settle();
     QVERIFY(!f->find("exportStart")->isEnabled());
-    f->engine->emit(1, api::JobFinished{api::Completed{{}, {{"max_difference", 0.0}, {"bytes", std::int64_t{4096}}}}});
+    f->engine->emit(1,
+                    api::JobFinished{api::Completed{
+                        {}, {{"max_difference", 0.0}, {"bytes", std::int64_t{4096}}}}});
     f->settle();
     QVERIFY(f->textOf("exportOutcome").contains("max difference"));
     QVERIFY(f->find("exportOpen")->isVisible());
     if (!qEnvironmentVariableIsEmpty("LIKENESS_SCREENSHOTS"))
-      f->find("exportDialog")->grab().save(qEnvironmentVariable("LIKENESS_SCREENSHOTS") + "/export.png");
+      f->find("exportDialog")
+          ->grab()
+          .save(qEnvironmentVariable("LIKENESS_SCREENSHOTS") + "/export.png");
     f->click("exportClose");
   }
 };

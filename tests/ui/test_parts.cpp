@@ -1,8 +1,9 @@
-// Pieces without a window: the option form against the field tables, conversions, colours, words, errors.
-#include <QComboBox>
-#include <QCheckBox>
-#include <QDoubleSpinBox>
+// Pieces without a window: the option form against the field tables, conversions, colours, words,
+// errors.
 #include <QApplication>
+#include <QCheckBox>
+#include <QComboBox>
+#include <QDoubleSpinBox>
 #include <QFile>
 #include <QLabel>
 #include <QLineEdit>
@@ -34,7 +35,8 @@ namespace {
 api::FieldValue otherValue(const ui::OptionField& field, const api::FieldValue& now) {
   const api::FieldInfo& info = *field.info;
   switch (info.kind) {
-    case api::FieldKind::Boolean: return !std::get<bool>(now);
+    case api::FieldKind::Boolean:
+      return !std::get<bool>(now);
     case api::FieldKind::Integer: {
       const auto value = std::get<std::int64_t>(now);
       return static_cast<double>(value + 8) <= info.max ? value + 8 : value - 8;
@@ -49,9 +51,11 @@ api::FieldValue otherValue(const ui::OptionField& field, const api::FieldValue& 
         if (choice != std::get<std::string>(now)) return std::string(choice);
       return now;
     }
-    case api::FieldKind::TextList: return std::vector<std::string>{"one", "two words"};
+    case api::FieldKind::TextList:
+      return std::vector<std::string>{"one", "two words"};
     case api::FieldKind::Text:
-    case api::FieldKind::Path: return std::string("something else");
+    case api::FieldKind::Path:
+      return std::string("something else");
   }
   return now;
 }
@@ -61,8 +65,9 @@ void enter(QWidget* editor, const api::FieldValue& value) {
   if (auto* box = qobject_cast<QCheckBox*>(editor)) {
     box->click();
   } else if (auto* spin = qobject_cast<QDoubleSpinBox*>(editor)) {
-    const double number = std::holds_alternative<double>(value) ? std::get<double>(value)
-                                                                : static_cast<double>(std::get<std::int64_t>(value));
+    const double number = std::holds_alternative<double>(value)
+                              ? std::get<double>(value)
+                              : static_cast<double>(std::get<std::int64_t>(value));
     spin->selectAll();
     QTest::keyClicks(spin, QString::number(number, 'g', 12));
     QTest::keyClick(spin, Qt::Key_Return);
@@ -74,14 +79,18 @@ void enter(QWidget* editor, const api::FieldValue& value) {
     QTest::keyClick(line, Qt::Key_Return);
   } else if (auto* text = qobject_cast<QPlainTextEdit*>(editor)) {
     QStringList lines;
-    for (const std::string& entry : std::get<std::vector<std::string>>(value)) lines << ui::fromStd(entry);
+    for (const std::string& entry : std::get<std::vector<std::string>>(value))
+      lines << ui::fromStd(entry);
     text->setPlainText(lines.join('\n'));
   }
 }
 
 double luminance(const QColor& colour) {
-  const auto linear = [](double c) { return c <= 0.03928 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4); };
-  return 0.2126 * linear(colour.redF()) + 0.7152 * linear(colour.greenF()) + 0.0722 * linear(colour.blueF());
+  const auto linear = [](double c) {
+    return c <= 0.03928 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4);
+  };
+  return 0.2126 * linear(colour.redF()) + 0.7152 * linear(colour.greenF()) +
+         0.0722 * linear(colour.blueF());
 }
 double contrast(const QColor& a, const QColor& b) {
   const double la = luminance(a), lb = luminance(b);
@@ -104,9 +113,12 @@ class TestParts : public QObject {
     ui::OptionForm form;
     form.show();
     api::TrainRequest request;
-    connect(&form, &ui::OptionForm::edited, this, [&](const QString& path, const api::FieldValue& value) {
-      QVERIFY(ui::writeOption(request, ui::toStd(path), value));
-    });
+    connect(&form,
+            &ui::OptionForm::edited,
+            this,
+            [&](const QString& path, const api::FieldValue& value) {
+              QVERIFY(ui::writeOption(request, ui::toStd(path), value));
+            });
     form.setRequest(request, request);
     auto* editor = form.findChild<QWidget*>("option:" + ui::fromStd(field.path));
     QVERIFY(editor);
@@ -155,7 +167,8 @@ class TestParts : public QObject {
     form.setProblems(api::validate(request));
     const auto marked = [&] {
       int count = 0;
-      for (auto* label : form.findChildren<QLabel*>()) count += label->property("tone").toString() == "error";
+      for (auto* label : form.findChildren<QLabel*>())
+        count += label->property("tone").toString() == "error";
       return count;
     };
     QCOMPARE(marked(), 1);
@@ -229,7 +242,8 @@ class TestParts : public QObject {
 
   void everyErrorHasWords() {
     for (const api::ErrorCode code : api::allErrorCodes()) {
-      const api::Error error{code, {{"file", "a{b}.png"}, {"folder", "dir"}, {"key", "steps"}}, "inner"};
+      const api::Error error{
+          code, {{"file", "a{b}.png"}, {"folder", "dir"}, {"key", "steps"}}, "inner"};
       const ui::ErrorText text = ui::Texts::forError(error);
       QVERIFY2(!text.sentence.isEmpty(), api::name(code).data());
       QCOMPARE(text.detail, QString("inner"));
@@ -249,9 +263,10 @@ class TestParts : public QObject {
   }
 
   void everyIconIsThere() {
-    for (const char* name : {"photos", "train", "create", "add", "remove", "warning", "error", "check", "info", "folder",
-                             "dice", "lock", "unlock", "save", "export", "stop", "reset", "arrow-right", "chevron-right",
-                             "chevron-down", "eye-off"}) {
+    for (const char* name :
+         {"photos", "train", "create", "add",         "remove",        "warning",      "error",
+          "check",  "info",  "folder", "dice",        "lock",          "unlock",       "save",
+          "export", "stop",  "reset",  "arrow-right", "chevron-right", "chevron-down", "eye-off"}) {
       const QImage drawn = ui::icon(name).pixmap(20, 20).toImage();
       bool ink = false;
       for (int i = 0; i < drawn.width() * drawn.height(); ++i)
@@ -263,6 +278,7 @@ class TestParts : public QObject {
   void longNamesAreCutAndShownWhole() {
     ui::ElidedLabel label(QString(200, 'x'));
     label.resize(120, 20);
+    label.show();
     QVERIFY(label.text().size() < 60);
     QCOMPARE(label.toolTip().size(), 200);
     label.setFullText("short");

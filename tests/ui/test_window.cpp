@@ -1,4 +1,5 @@
-// The window around the pages: projects, drops, closing while it trains, resuming, saving, shortcuts.
+// The window around the pages: projects, drops, closing while it trains, resuming, saving,
+// shortcuts.
 #include <QAbstractButton>
 #include <QAction>
 #include <QApplication>
@@ -7,9 +8,9 @@
 #include <QDragEnterEvent>
 #include <QDropEvent>
 #include <QLabel>
-#include <QPushButton>
 #include <QLineEdit>
 #include <QMimeData>
+#include <QPushButton>
 #include <QSpinBox>
 #include <QUrl>
 #include <QWheelEvent>
@@ -34,10 +35,12 @@ class TestWindow : public QObject {
     QList<QUrl> urls;
     for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
     data.setUrls(urls);
-    QDragEnterEvent enter(QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QDragEnterEvent enter(
+        QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(f->window.get(), &enter);
     QVERIFY(enter.isAccepted());
-    QDropEvent event(QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QDropEvent event(
+        QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(f->window.get(), &event);
     QVERIFY(event.isAccepted());
     QCOMPARE(event.dropAction(), Qt::CopyAction);
@@ -65,7 +68,8 @@ class TestWindow : public QObject {
     drop({f->makePhoto("single.png", 22), f->path("album")});
     QTRY_COMPARE(f->window->photos().rowCount(), 3);
     for (const api::Photo& photo : f->window->project().recipe().photos)
-      QVERIFY(photo.file.string().find("bo.likeness") != std::string::npos);  // copies inside the project
+      QVERIFY(photo.file.string().find("bo.likeness") !=
+              std::string::npos);  // copies inside the project
     QVERIFY(QFileInfo::exists(f->path("single.png")));
     QCOMPARE(f->window->currentPage(), Page::Photos);
   }
@@ -235,7 +239,14 @@ class TestWindow : public QObject {
     const int before = spin->value();
     f->find("trainStart")->setFocus();
     const auto turn = [&] {
-      QWheelEvent wheel(QPointF(5, 5), spin->mapToGlobal(QPointF(5, 5)), {}, {0, 120}, Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
+      QWheelEvent wheel(QPointF(5, 5),
+                        spin->mapToGlobal(QPointF(5, 5)),
+                        {},
+                        {0, 120},
+                        Qt::NoButton,
+                        Qt::NoModifier,
+                        Qt::NoScrollPhase,
+                        false);
       QApplication::sendEvent(spin, &wheel);
     };
     turn();
@@ -264,16 +275,20 @@ class TestWindow : public QObject {
       f->window->showPage(page);
       int controls = 0;
       for (auto* widget : f->window->findChildren<QWidget*>()) {
-        const bool control = qobject_cast<QAbstractButton*>(widget) || qobject_cast<QLineEdit*>(widget) ||
-                             qobject_cast<QAbstractSpinBox*>(widget) || qobject_cast<QAbstractSlider*>(widget);
+        const bool control =
+            qobject_cast<QAbstractButton*>(widget) || qobject_cast<QLineEdit*>(widget) ||
+            qobject_cast<QAbstractSpinBox*>(widget) || qobject_cast<QAbstractSlider*>(widget);
         if (!control || widget->objectName().startsWith("qt_") || !widget->isVisible()) continue;
-        if (qobject_cast<QAbstractSpinBox*>(widget->parent()) || qobject_cast<QComboBox*>(widget->parent()) ||
+        if (qobject_cast<QAbstractSpinBox*>(widget->parent()) ||
+            qobject_cast<QComboBox*>(widget->parent()) ||
             qobject_cast<QLineEdit*>(widget->parent()) || widget->inherits("QScrollBar"))
           continue;
         ++controls;
         const QString text = widget->property("text").toString();
-        QVERIFY2(!widget->objectName().isEmpty(), qPrintable(text + widget->metaObject()->className()));
-        const bool named = !widget->accessibleName().isEmpty() || (qobject_cast<QAbstractButton*>(widget) && !text.isEmpty());
+        QVERIFY2(!widget->objectName().isEmpty(),
+                 qPrintable(text + widget->metaObject()->className()));
+        const bool named = !widget->accessibleName().isEmpty() ||
+                           (qobject_cast<QAbstractButton*>(widget) && !text.isEmpty());
         QVERIFY2(named, qPrintable(widget->objectName()));
       }
       QVERIFY(controls > 8);

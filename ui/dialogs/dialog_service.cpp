@@ -32,7 +32,8 @@ QStringList DialogService::photos(QWidget* parent) {
       parent,
       Tr::tr("Choose photos"),
       QDir::homePath(),
-      Tr::tr("Pictures (*.jpg *.jpeg *.png *.webp *.heic *.heif *.JPG *.JPEG *.PNG);;All files (*)"));
+      Tr::tr(
+          "Pictures (*.jpg *.jpeg *.png *.webp *.heic *.heif *.JPG *.JPEG *.PNG);;All files (*)"));
 }
 
 QString DialogService::modelFolder(QWidget* parent) {
@@ -41,7 +42,8 @@ QString DialogService::modelFolder(QWidget* parent) {
 }
 
 QString DialogService::savePicture(QWidget* parent, const QString& suggestion) {
-  return QFileDialog::getSaveFileName(parent, Tr::tr("Save the picture"), suggestion, Tr::tr("PNG (*.png)"));
+  return QFileDialog::getSaveFileName(
+      parent, Tr::tr("Save the picture"), suggestion, Tr::tr("PNG (*.png)"));
 }
 
 QString DialogService::exportTarget(QWidget* parent, const QString& suggestion, bool folder) {
@@ -53,13 +55,15 @@ QString DialogService::exportTarget(QWidget* parent, const QString& suggestion, 
 }
 
 int DialogService::ask(QWidget* parent, const Question& question) {
-  QMessageBox box(QMessageBox::Question, question.title, question.text, QMessageBox::NoButton, parent);
+  QMessageBox box(
+      QMessageBox::Question, question.title, question.text, QMessageBox::NoButton, parent);
   box.setObjectName("question");
   box.setInformativeText(question.detail);
   QList<QPushButton*> buttons;
   for (qsizetype i = 0; i < question.answers.size(); ++i) {
     const bool last = i + 1 == question.answers.size();
-    buttons << box.addButton(question.answers[i], last ? QMessageBox::RejectRole : QMessageBox::ActionRole);
+    buttons << box.addButton(question.answers[i],
+                             last ? QMessageBox::RejectRole : QMessageBox::ActionRole);
     buttons.last()->setObjectName(QStringLiteral("answer%1").arg(i));
   }
   box.setDefaultButton(buttons.value(question.preferred));

@@ -1,4 +1,5 @@
-// Everything that asks the person outside the window: files and the few questions. Tests answer in its place.
+// Everything that asks the person outside the window: files and the few questions. Tests answer in
+// its place.
 #pragma once
 
 #include <QString>

@@ -18,7 +18,10 @@ struct Tr {
 };
 }  // namespace
 
-void showErrorDetails(QWidget* parent, const QString& sentence, const QString& hint, const QString& detail) {
+void showErrorDetails(QWidget* parent,
+                      const QString& sentence,
+                      const QString& hint,
+                      const QString& detail) {
   auto* dialog = new QDialog(parent ? parent->window() : nullptr);
   dialog->setObjectName("errorDialog");
   dialog->setAttribute(Qt::WA_DeleteOnClose);

@@ -8,6 +8,9 @@ class QWidget;
 namespace likeness::ui {
 
 /// Opens without blocking.
-void showErrorDetails(QWidget* parent, const QString& sentence, const QString& hint, const QString& detail);
+void showErrorDetails(QWidget* parent,
+                      const QString& sentence,
+                      const QString& hint,
+                      const QString& detail);
 
 }  // namespace likeness::ui

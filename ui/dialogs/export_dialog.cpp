@@ -27,10 +27,13 @@ QComboBox* makeCombo(const char* name) {
 QString figureText(const std::string& name, const api::FieldValue& value) {
   QString text;
   if (const auto* number = std::get_if<double>(&value)) text = QLocale().toString(*number, 'g', 4);
-  if (const auto* whole = std::get_if<std::int64_t>(&value)) text = QLocale().toString(static_cast<qlonglong>(*whole));
+  if (const auto* whole = std::get_if<std::int64_t>(&value))
+    text = QLocale().toString(static_cast<qlonglong>(*whole));
   if (const auto* word = std::get_if<std::string>(&value)) text = fromStd(*word);
-  if (const auto* flag = std::get_if<bool>(&value)) text = *flag ? ExportDialog::tr("yes") : ExportDialog::tr("no");
-  return text.isEmpty() ? QString() : QStringLiteral("%1: %2").arg(fromStd(name).replace('_', ' '), text);
+  if (const auto* flag = std::get_if<bool>(&value))
+    text = *flag ? ExportDialog::tr("yes") : ExportDialog::tr("no");
+  return text.isEmpty() ? QString()
+                        : QStringLiteral("%1: %2").arg(fromStd(name).replace('_', ' '), text);
 }
 
 }  // namespace
@@ -63,7 +66,8 @@ ExportDialog::ExportDialog(ProjectModel& project,
   for (const api::RunSummary& summary : runs) {
     if (!summary.checkpoints.empty()) m_runs.push_back(summary);
   }
-  for (auto it = m_runs.rbegin(); it != m_runs.rend(); ++it) m_run->addItem(tr("Run %1").arg(fromStd(it->name)));
+  for (auto it = m_runs.rbegin(); it != m_runs.rend(); ++it)
+    m_run->addItem(tr("Run %1").arg(fromStd(it->name)));
   m_format->addItem(tr("Whole model, diffusers folder"), QStringLiteral("diffusers"));
   m_format->addItem(tr("Adapter, kohya LoRA file"), QStringLiteral("kohya-lora"));
   m_dtype->addItem(tr("fp16: small, for most programs"), QStringLiteral("fp16"));
@@ -117,10 +121,14 @@ ExportDialog::ExportDialog(ProjectModel& project,
     static_cast<ElidedLabel*>(m_target)->setFullText(m_out);
   });
   connect(m_export, &QPushButton::clicked, this, &ExportDialog::begin);
-  connect(m_open, &QPushButton::clicked, this, [this] { m_dialogs.showFolder(QFileInfo(m_out).absolutePath()); });
+  connect(m_open, &QPushButton::clicked, this, [this] {
+    m_dialogs.showFolder(QFileInfo(m_out).absolutePath());
+  });
   connect(m_close, &QPushButton::clicked, this, [this] {
-    if (m_job.active()) m_job.stop(api::StopMode::Now);
-    else close();
+    if (m_job.active())
+      m_job.stop(api::StopMode::Now);
+    else
+      close();
   });
   connect(&m_job, &Job::changed, this, &ExportDialog::update);
   connect(&m_job, &Job::ended, this, &ExportDialog::showOutcome);
@@ -137,7 +145,8 @@ void ExportDialog::fillCheckpoints() {
   m_checkpoint->clear();
   if (m_runs.empty()) return;
   const api::RunSummary& summary = run();
-  m_checkpoint->addItem(tr("latest, step %1").arg(summary.checkpoints.back()), QStringLiteral("latest"));
+  m_checkpoint->addItem(tr("latest, step %1").arg(summary.checkpoints.back()),
+                        QStringLiteral("latest"));
   if (summary.best)
     m_checkpoint->addItem(tr("best, step %1").arg(*summary.best), QStringLiteral("best"));
   for (auto it = summary.checkpoints.rbegin(); it != summary.checkpoints.rend(); ++it)
@@ -155,7 +164,8 @@ void ExportDialog::suggestTarget() {
   QString checkpoint = m_checkpoint->currentData().toString();
   if (checkpoint == QLatin1String("latest")) checkpoint = QString::number(run().checkpoints.back());
   if (checkpoint == QLatin1String("best") && run().best) checkpoint = QString::number(*run().best);
-  const QString name = QStringLiteral("%1-%2-%3").arg(m_project.name(), fromStd(run().name), checkpoint);
+  const QString name =
+      QStringLiteral("%1-%2-%3").arg(m_project.name(), fromStd(run().name), checkpoint);
   m_out = fromPath(m_project.project().folder / "exports" / toPath(name));
   if (!folder) m_out += QLatin1String(".safetensors");
   static_cast<ElidedLabel*>(m_target)->setFullText(m_out);
@@ -179,14 +189,17 @@ void ExportDialog::begin() {
 void ExportDialog::update() {
   const bool active = m_job.active();
   const bool lora = !m_runs.empty() && run().request.training.method == api::Method::Lora;
-  for (QWidget* widget : {static_cast<QWidget*>(m_run), static_cast<QWidget*>(m_checkpoint),
-                          static_cast<QWidget*>(m_dtype), static_cast<QWidget*>(m_choose)})
+  for (QWidget* widget : {static_cast<QWidget*>(m_run),
+                          static_cast<QWidget*>(m_checkpoint),
+                          static_cast<QWidget*>(m_dtype),
+                          static_cast<QWidget*>(m_choose)})
     widget->setEnabled(!active);
   m_format->setEnabled(!active && lora);
   m_export->setEnabled(!active && !m_runs.empty());
   m_close->setText(active ? tr("Cancel") : tr("Close"));
   m_status->setVisible(active || m_runs.empty());
-  m_status->setText(m_runs.empty() ? tr("There is no checkpoint to export yet. Train first.") : m_job.describe());
+  m_status->setText(m_runs.empty() ? tr("There is no checkpoint to export yet. Train first.")
+                                   : m_job.describe());
   m_progress->setVisible(active);
   m_progress->setRange(0, static_cast<int>(m_job.progress().total));
   m_progress->setValue(static_cast<int>(m_job.progress().done));

@@ -1,4 +1,5 @@
-// Exports a run: which checkpoint, which form, where to; shows the progress and what the check of the result found.
+// Exports a run: which checkpoint, which form, where to; shows the progress and what the check of
+// the result found.
 #pragma once
 
 #include <QDialog>

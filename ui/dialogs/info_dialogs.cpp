@@ -58,10 +58,12 @@ void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder
   title->setObjectName("aboutVersion");
   setTextRole(title, TextRole::Title);
   column->addWidget(title);
-  column->addWidget(selectable(Tr::tr("Teaches an image model one subject from a few photos, on your own machine.")));
+  column->addWidget(selectable(
+      Tr::tr("Teaches an image model one subject from a few photos, on your own machine.")));
   auto* form = new QFormLayout;
   form->setHorizontalSpacing(kMargin);
-  form->addRow(Tr::tr("Licence"), selectable(Tr::tr("See the file LICENSE that comes with the program.")));
+  form->addRow(Tr::tr("Licence"),
+               selectable(Tr::tr("See the file LICENSE that comes with the program.")));
   form->addRow(Tr::tr("Built with"),
                selectable(Tr::tr("Qt %1 (LGPL), LibTorch (BSD), QCustomPlot (GPL), OpenCV (Apache)")
                               .arg(QString::fromLatin1(qVersion()))));
@@ -72,7 +74,9 @@ void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder
   column->addStretch();
   auto* row = closeRow(dialog, "aboutClose");
   auto* open = makeButton("aboutOpenLog", Tr::tr("Open the log folder"));
-  QObject::connect(open, &QPushButton::clicked, dialog, [&dialogs, logFolder] { dialogs.showFolder(logFolder); });
+  QObject::connect(open, &QPushButton::clicked, dialog, [&dialogs, logFolder] {
+    dialogs.showFolder(logFolder);
+  });
   row->insertWidget(0, open);
   column->addLayout(row);
   dialog->resize(480, 240);
@@ -92,12 +96,14 @@ void showModel(QWidget* parent, const QString& name, const api::ModelReport& rep
   form->addRow(Tr::tr("Family"), selectable(fromStd(report.family)));
   if (report.resolution > 0)
     form->addRow(Tr::tr("Made for"), selectable(Tr::tr("%1 × %1 pixels").arg(report.resolution)));
-  form->addRow(Tr::tr("Size"),
-               selectable(Tr::tr("%1 million parameters, %2, %3")
-                              .arg(locale.toString(static_cast<double>(report.parameters) / 1e6, 'f', 1),
-                                   fromStd(report.dtype),
-                                   Texts::bytes(report.bytes))));
-  for (const auto& [key, value] : report.details) form->addRow(fromStd(key), selectable(fromStd(value)));
+  form->addRow(
+      Tr::tr("Size"),
+      selectable(Tr::tr("%1 million parameters, %2, %3")
+                     .arg(locale.toString(static_cast<double>(report.parameters) / 1e6, 'f', 1),
+                          fromStd(report.dtype),
+                          Texts::bytes(report.bytes))));
+  for (const auto& [key, value] : report.details)
+    form->addRow(fromStd(key), selectable(fromStd(value)));
   column->addLayout(form);
   for (const std::string& problem : report.problems) {
     QLabel* label = selectable(fromStd(problem));

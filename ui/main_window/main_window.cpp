@@ -48,7 +48,7 @@ MainWindow::MainWindow(const Services& services, QWidget* parent)
   setObjectName("mainWindow");
   setWindowIcon(QIcon(QStringLiteral(":/icons/likeness.svg")));
   setAcceptDrops(true);
-  setMinimumSize(880, 600);
+  setMinimumSize(1000, 640);
   resize(1240, 780);
   makePages();
   makeMenus();
@@ -64,8 +64,10 @@ void MainWindow::makePages() {
   m_photosPage = new PhotosPage(m_project, m_photos, m_services.dialogs);
   m_trainPage = new TrainPage(m_project, m_training);
   m_createPage = new CreatePage(m_project, m_training, m_generation, m_services.dialogs);
-  for (QWidget* page : {static_cast<QWidget*>(m_photosPage), static_cast<QWidget*>(m_trainPage),
-                        static_cast<QWidget*>(m_createPage), static_cast<QWidget*>(m_start)})
+  for (QWidget* page : {static_cast<QWidget*>(m_photosPage),
+                        static_cast<QWidget*>(m_trainPage),
+                        static_cast<QWidget*>(m_createPage),
+                        static_cast<QWidget*>(m_start)})
     m_stack->addWidget(page);
   auto* messageBox = new QVBoxLayout;
   messageBox->setContentsMargins(kMargin, 0, kMargin, 0);
@@ -90,8 +92,10 @@ void MainWindow::makePages() {
 void MainWindow::connectModels() {
   connect(m_rail, &Rail::chosen, this, &MainWindow::showPage);
   connect(m_title, &TitleRow::jobClicked, this, [this](Job* job) {
-    if (job == &m_export) showExport();
-    else showPage(job == &m_training.job() ? Page::Train : Page::Create);
+    if (job == &m_export)
+      showExport();
+    else
+      showPage(job == &m_training.job() ? Page::Train : Page::Create);
   });
   connect(m_start, &StartPage::newRequested, this, &MainWindow::newProject);
   connect(m_start, &StartPage::openRequested, this, &MainWindow::chooseProject);
@@ -104,7 +108,9 @@ void MainWindow::connectModels() {
   });
   connect(m_trainPage, &TrainPage::exportRequested, this, &MainWindow::showExport);
   connect(&m_project, &ProjectModel::opened, this, &MainWindow::showProject);
-  connect(&m_project, &ProjectModel::saveFailed, this, [this](const api::Error& error) { m_message->showError(error); });
+  connect(&m_project, &ProjectModel::saveFailed, this, [this](const api::Error& error) {
+    m_message->showError(error);
+  });
   connect(&m_photos, &PhotosModel::summaryChanged, this, &MainWindow::showNotes);
   connect(&m_training, &TrainingModel::runsChanged, this, &MainWindow::showNotes);
   connect(&m_training.job(), &Job::changed, this, &MainWindow::showNotes);
@@ -123,15 +129,18 @@ void MainWindow::showProject() {
   m_rail->setVisible(open);
   m_title->setVisible(open);
   setWindowTitle(open ? tr("%1 – Likeness").arg(m_project.name()) : tr("Likeness"));
-  if (open) showPage(Page::Photos);
-  else m_stack->setCurrentWidget(m_start);
+  if (open)
+    showPage(Page::Photos);
+  else
+    m_stack->setCurrentWidget(m_start);
   showNotes();
 }
 
 void MainWindow::showNotes() {
   QStringList photos{QString::number(m_photos.usable())};
   if (m_photos.toCheck() > 0) photos << tr("%n to check", nullptr, m_photos.toCheck());
-  m_rail->setNote(Page::Photos, m_photos.rowCount() == 0 ? QString() : photos.join(QStringLiteral(", ")));
+  m_rail->setNote(Page::Photos,
+                  m_photos.rowCount() == 0 ? QString() : photos.join(QStringLiteral(", ")));
   const Job& job = m_training.job();
   QString train;
   if (job.active()) {
@@ -140,7 +149,8 @@ void MainWindow::showNotes() {
     if (p.stage != api::Stage::Train) train = tr("preparing");
   } else if (!m_training.runs().empty()) {
     const api::RunSummary& run = m_training.runs().back();
-    train = run.finished ? (run.best ? tr("done, best at %1").arg(*run.best) : tr("done")) : tr("unfinished");
+    train = run.finished ? (run.best ? tr("done, best at %1").arg(*run.best) : tr("done"))
+                         : tr("unfinished");
   }
   m_rail->setNote(Page::Train, train);
   const int made = m_generation.history().rowCount();
@@ -202,7 +212,9 @@ void MainWindow::showExport() {
 }
 
 void MainWindow::runCurrent() {
-  const char* name = m_page == Page::Photos ? "goTrain" : m_page == Page::Train ? "trainStart" : "generate";
+  const char* name = m_page == Page::Photos  ? "goTrain"
+                     : m_page == Page::Train ? "trainStart"
+                                             : "generate";
   auto* button = findChild<QPushButton*>(QLatin1String(name));
   if (button && button->isVisible()) button->click();
 }
@@ -215,14 +227,17 @@ void MainWindow::closeEvent(QCloseEvent* event) {
         this,
         {tr("A training is running"),
          tr("Close Likeness while “%1” is being trained?").arg(m_project.name()),
-         tr("Stopping saves what was learned; it can be continued exactly there. Keeping on finishes the training in "
+         tr("Stopping saves what was learned; it can be continued exactly there. Keeping on "
+            "finishes the training in "
             "the minimised window and closes it then."),
          {tr("Stop and save"), tr("Keep training, then close"), tr("Do not close")},
          0});
     if (answer == 2) return;
     m_closeWhenDone = true;
-    if (answer == 0) m_training.stop();
-    else showMinimized();
+    if (answer == 0)
+      m_training.stop();
+    else
+      showMinimized();
     return;
   }
   m_generation.cancel();

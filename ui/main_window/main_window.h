@@ -54,7 +54,11 @@ class MainWindow : public QMainWindow {
  private:
   void makePages();
   void makeMenus();
-  QAction* addAction(QMenu* menu, const char* name, const QString& text, const QKeySequence& keys, std::function<void()> act);
+  QAction* addAction(QMenu* menu,
+                     const char* name,
+                     const QString& text,
+                     const QKeySequence& keys,
+                     std::function<void()> act);
   void fillRecent(QMenu* menu);
   void addThemes(QMenu* menu);
   void connectModels();

@@ -12,8 +12,11 @@
 
 namespace likeness::ui {
 
-QAction* MainWindow::addAction(
-    QMenu* menu, const char* name, const QString& text, const QKeySequence& keys, std::function<void()> act) {
+QAction* MainWindow::addAction(QMenu* menu,
+                               const char* name,
+                               const QString& text,
+                               const QKeySequence& keys,
+                               std::function<void()> act) {
   QAction* action = menu->addAction(text);
   action->setObjectName(QLatin1String(name));
   action->setShortcut(keys);
@@ -31,23 +34,24 @@ void MainWindow::makeMenus() {
   fillRecent(recent);
   addAction(file, "actionSample", tr("New &sample project…"), {}, [this] { newSample(); });
   file->addSeparator();
-  m_projectActions
-      << addAction(file, "actionSave", tr("&Save"), QKeySequence::Save, [this] { tell(m_project.save()); })
-      << addAction(file,
-                   "actionFolder",
-                   tr("Open the project &folder"),
-                   {},
-                   [this] { m_services.dialogs.showFolder(fromPath(m_project.project().folder)); })
-      << addAction(file, "actionExport", tr("&Export…"), QKeySequence(tr("Ctrl+E")), [this] { showExport(); })
-      << addAction(file, "actionClose", tr("&Close project"), QKeySequence::Close, [this] {
-           if (letGo(tr("Stop it before the project is closed?"))) m_project.close();
-         });
+  m_projectActions << addAction(file, "actionSave", tr("&Save"), QKeySequence::Save, [this] {
+    tell(m_project.save());
+  }) << addAction(file, "actionFolder", tr("Open the project &folder"), {}, [this] {
+    m_services.dialogs.showFolder(fromPath(m_project.project().folder));
+  }) << addAction(file, "actionExport", tr("&Export…"), QKeySequence(tr("Ctrl+E")), [this] {
+    showExport();
+  }) << addAction(file, "actionClose", tr("&Close project"), QKeySequence::Close, [this] {
+    if (letGo(tr("Stop it before the project is closed?"))) m_project.close();
+  });
   file->addSeparator();
-  addAction(file, "actionQuit", tr("&Quit"), QKeySequence::Quit, [this] { close(); })->setMenuRole(QAction::QuitRole);
+  addAction(file, "actionQuit", tr("&Quit"), QKeySequence::Quit, [this] {
+    close();
+  })->setMenuRole(QAction::QuitRole);
 
   QMenu* view = menuBar()->addMenu(tr("&View"));
-  const std::pair<const char*, QString> pages[] = {
-      {"actionPhotos", tr("&Photos")}, {"actionTrain", tr("&Train")}, {"actionCreate", tr("&Create")}};
+  const std::pair<const char*, QString> pages[] = {{"actionPhotos", tr("&Photos")},
+                                                   {"actionTrain", tr("&Train")},
+                                                   {"actionCreate", tr("&Create")}};
   for (int i = 0; i < 3; ++i) {
     m_projectActions << addAction(view,
                                   pages[i].first,
@@ -96,7 +100,9 @@ void MainWindow::addThemes(QMenu* menu) {
     action->setCheckable(true);
     action->setChecked(Palette::instance().theme() == theme);
     group->addAction(action);
-    connect(action, &QAction::triggered, this, [theme = theme] { Palette::instance().setTheme(theme); });
+    connect(action, &QAction::triggered, this, [theme = theme] {
+      Palette::instance().setTheme(theme);
+    });
   }
 }
 

@@ -43,7 +43,9 @@ Rail::Rail(QWidget* parent) : QFrame(parent), m_group(new QButtonGroup(this)) {
     setNote(static_cast<Page>(id - 1), {});
   }
   column->addStretch();
-  connect(m_group, &QButtonGroup::idClicked, this, [this](int clicked) { Q_EMIT chosen(static_cast<Page>(clicked)); });
+  connect(m_group, &QButtonGroup::idClicked, this, [this](int clicked) {
+    Q_EMIT chosen(static_cast<Page>(clicked));
+  });
 }
 
 void Rail::setCurrent(Page page) { m_group->button(static_cast<int>(page))->setChecked(true); }

@@ -68,7 +68,8 @@ void TitleRow::showProject() {
 }
 
 Job* TitleRow::activeJob() const {
-  const auto found = std::find_if(m_jobs.begin(), m_jobs.end(), [](const Job* job) { return job->active(); });
+  const auto found =
+      std::find_if(m_jobs.begin(), m_jobs.end(), [](const Job* job) { return job->active(); });
   return found == m_jobs.end() ? nullptr : *found;
 }
 

@@ -7,7 +7,8 @@ namespace {
 constexpr int kDrainIntervalMs = 100;
 }
 
-EngineBridge::EngineBridge(Factory factory, QObject* parent) : QObject(parent), m_factory(std::move(factory)) {
+EngineBridge::EngineBridge(Factory factory, QObject* parent)
+    : QObject(parent), m_factory(std::move(factory)) {
   m_drainTimer.setInterval(kDrainIntervalMs);
   connect(&m_drainTimer, &QTimer::timeout, this, [this] {
     const auto jobs = m_cursors.keys();
@@ -33,9 +34,10 @@ void EngineBridge::loaded(api::Result<std::shared_ptr<api::Engine>> engine) {
   m_loading = false;
   if (engine) {
     m_engine = std::move(*engine);
-    m_subscription = m_engine->subscribe([guard = QPointer<QObject>(this), this](const api::Event& e) {
-      onGuiThread(guard, [this, e] { receive(e); });
-    });
+    m_subscription =
+        m_engine->subscribe([guard = QPointer<QObject>(this), this](const api::Event& e) {
+          onGuiThread(guard, [this, e] { receive(e); });
+        });
   }
   for (Waiting& waiting : std::exchange(m_waiting, {})) {
     if (engine) {

@@ -1,4 +1,5 @@
-// The window's only subscriber of the engine: everything that an engine tells arrives here, on the GUI thread.
+// The window's only subscriber of the engine: everything that an engine tells arrives here, on the
+// GUI thread.
 #pragma once
 
 #include <QHash>

@@ -6,13 +6,14 @@
 
 namespace likeness::ui {
 namespace {
-constexpr int kDebounceMs = 60;      // between moves of the slider
-constexpr int kRestMs = 700;         // until the slider counts as resting
+constexpr int kDebounceMs = 60;  // between moves of the slider
+constexpr int kRestMs = 700;     // until the slider counts as resting
 constexpr std::int64_t kQuickSteps = 8;
 constexpr std::int64_t kPreviews = 10;  // per picture, at most
 }  // namespace
 
-GenerationModel::GenerationModel(EngineBridge& bridge, QObject* parent) : QObject(parent), m_job(bridge) {
+GenerationModel::GenerationModel(EngineBridge& bridge, QObject* parent)
+    : QObject(parent), m_job(bridge) {
   connect(&m_job, &Job::picture, this, &GenerationModel::receive);
   connect(&m_job, &Job::ended, this, &GenerationModel::launchNext);
   m_debounce.setSingleShot(true);

@@ -12,14 +12,15 @@ struct Overloaded : F... {
 
 Job::Job(EngineBridge& bridge, QObject* parent) : QObject(parent), m_bridge(bridge) {
   connect(&bridge, &EngineBridge::event, this, &Job::receive);
-  connect(&bridge, &EngineBridge::metrics, this, [this](api::JobId id, const api::MetricBatch& batch) {
-    if (active() && id == m_handle.id) Q_EMIT metrics(batch);
-  });
+  connect(
+      &bridge, &EngineBridge::metrics, this, [this](api::JobId id, const api::MetricBatch& batch) {
+        if (active() && id == m_handle.id) Q_EMIT metrics(batch);
+      });
 }
 
 bool Job::active() const {
-  return m_state == JobState::Starting || m_state == JobState::Queued || m_state == JobState::Running ||
-         m_state == JobState::Stopping;
+  return m_state == JobState::Starting || m_state == JobState::Queued ||
+         m_state == JobState::Running || m_state == JobState::Stopping;
 }
 
 void Job::start(api::Request request) {
@@ -104,11 +105,16 @@ void Job::setState(JobState state) {
 
 QString Job::describe() const {
   switch (m_state) {
-    case JobState::Starting: return tr("Starting");
-    case JobState::Queued: return tr("Waiting for its turn");
-    case JobState::Stopping: return tr("Stopping safely");
-    case JobState::Running: break;
-    default: return {};
+    case JobState::Starting:
+      return tr("Starting");
+    case JobState::Queued:
+      return tr("Waiting for its turn");
+    case JobState::Stopping:
+      return tr("Stopping safely");
+    case JobState::Running:
+      break;
+    default:
+      return {};
   }
   QStringList parts{Texts::forStage(m_progress.stage)};
   if (m_progress.total > 0) {

@@ -35,26 +35,31 @@ QVariant PhotosModel::data(const QModelIndex& index, int role) const {
   const auto report = m_reports.constFind(file);
   const bool known = report != m_reports.constEnd();
   switch (role) {
-    case Qt::DisplayRole: return fromPath(item.file.filename());
+    case Qt::DisplayRole:
+      return fromPath(item.file.filename());
     case Qt::DecorationRole: {
       if (!known || report->thumbnail.empty()) return {};
       QPixmap& pixmap = m_thumbnails[file];
       if (pixmap.isNull()) pixmap = QPixmap::fromImage(toQImage(report->thumbnail));
       return pixmap;
     }
-    case FileRole: return file;
+    case FileRole:
+      return file;
     case FindingsRole: {
       QStringList sentences;
       if (known) {
-        for (const auto& finding : report->findings) sentences << Texts::forFinding(finding);
+        for (const auto& finding : findings(*report)) sentences << Texts::forFinding(finding);
       }
       return sentences;
     }
     case ErrorRole:
       return known && report->error ? Texts::forError(*report->error).sentence : QString();
-    case ExcludedRole: return item.excluded;
-    case CaptionRole: return fromStd(item.caption);
-    case SizeRole: return known ? QSize(report->width, report->height) : QSize();
+    case ExcludedRole:
+      return item.excluded;
+    case CaptionRole:
+      return fromStd(item.caption);
+    case SizeRole:
+      return known ? QSize(report->width, report->height) : QSize();
     case Qt::ToolTipRole:
     case Qt::AccessibleDescriptionRole: {
       QStringList lines{data(index, Qt::DisplayRole).toString()};
@@ -64,7 +69,8 @@ QVariant PhotosModel::data(const QModelIndex& index, int role) const {
       if (item.excluded) lines << tr("Left out of the training");
       return lines.join(QLatin1Char('\n'));
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -97,7 +103,9 @@ void PhotosModel::add(const QStringList& paths) {
         }
         if (files.empty()) {
           for (const auto& path : dropped)
-            result.refused << Texts::forError({api::ErrorCode::NoPhotos, {{"folder", path.string()}}, {}}).sentence;
+            result.refused << Texts::forError(
+                                  {api::ErrorCode::NoPhotos, {{"folder", path.string()}}, {}})
+                                  .sentence;
         }
         return result;
       },
@@ -106,9 +114,9 @@ void PhotosModel::add(const QStringList& paths) {
         if (m_project.isOpen() && m_project.project().folder == folder) {
           m_project.edit([&](api::TrainRequest& recipe) {
             for (const auto& file : result.files) {
-              const bool there = std::any_of(recipe.photos.begin(), recipe.photos.end(), [&](const api::Photo& p) {
-                return p.file == file;
-              });
+              const bool there = std::any_of(recipe.photos.begin(),
+                                             recipe.photos.end(),
+                                             [&](const api::Photo& p) { return p.file == file; });
               if (!there) recipe.photos.push_back({.file = file, .caption = {}, .crop = {}});
             }
           });
@@ -138,15 +146,27 @@ void PhotosModel::setCaption(int row, const QString& caption) {
 }
 
 int PhotosModel::usable() const {
-  return static_cast<int>(
-      std::count_if(m_photos.begin(), m_photos.end(), [](const api::Photo& p) { return !p.excluded; }));
+  return static_cast<int>(std::count_if(
+      m_photos.begin(), m_photos.end(), [](const api::Photo& p) { return !p.excluded; }));
 }
 
 int PhotosModel::toCheck() const {
-  return static_cast<int>(std::count_if(m_photos.begin(), m_photos.end(), [this](const api::Photo& p) {
-    const auto report = m_reports.constFind(fromPath(p.file));
-    return !p.excluded && report != m_reports.constEnd() && (report->error || !report->findings.empty());
-  }));
+  return static_cast<int>(
+      std::count_if(m_photos.begin(), m_photos.end(), [this](const api::Photo& p) {
+        const auto report = m_reports.constFind(fromPath(p.file));
+        return !p.excluded && report != m_reports.constEnd() &&
+               (report->error || !findings(*report).empty());
+      }));
+}
+
+std::vector<api::PhotoFinding> PhotosModel::findings(const api::PhotoReport& report) const {
+  std::vector<api::PhotoFinding> found = report.findings;
+  const std::int64_t resolution = m_project.isOpen() ? m_project.recipe().training.resolution : 0;
+  const bool largeEnough = resolution > 0 && std::min(report.width, report.height) >= resolution;
+  std::erase_if(found, [&](const api::PhotoFinding& finding) {
+    return finding.kind == api::FindingKind::Small && largeEnough;
+  });
+  return found;
 }
 
 void PhotosModel::sync() {
@@ -154,7 +174,8 @@ void PhotosModel::sync() {
       m_project.isOpen() ? m_project.recipe().photos : std::vector<api::Photo>{};
   if (now == m_photos) return;
   const auto sameFile = [](const api::Photo& a, const api::Photo& b) { return a.file == b.file; };
-  if (now.size() == m_photos.size() && std::equal(now.begin(), now.end(), m_photos.begin(), sameFile)) {
+  if (now.size() == m_photos.size() &&
+      std::equal(now.begin(), now.end(), m_photos.begin(), sameFile)) {
     m_photos = now;
     Q_EMIT dataChanged(index(0), index(rowCount() - 1));
   } else if (now.size() > m_photos.size() &&
@@ -177,8 +198,8 @@ void PhotosModel::check() {
   for (const api::Photo& p : m_photos) files.push_back(p.file);
   // Ending a check waits for the photo under way, so that happens elsewhere.
   if (m_checking) {
-    QThreadPool::globalInstance()->start(
-        [old = std::shared_ptr<api::Subscription>(std::move(m_checking))]() mutable { old.reset(); });
+    QThreadPool::globalInstance()->start([old = std::shared_ptr<api::Subscription>(
+                                              std::move(m_checking))]() mutable { old.reset(); });
   }
   if (files.empty()) return;
   // Duplicates are found among all photos, so every change of the set is a new check.

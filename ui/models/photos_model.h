@@ -1,4 +1,5 @@
-// The project's photos with their thumbnails and findings. Reading and checking happen off the GUI thread.
+// The project's photos with their thumbnails and findings. Reading and checking happen off the GUI
+// thread.
 #pragma once
 
 #include <QAbstractListModel>
@@ -46,6 +47,8 @@ class PhotosModel : public QAbstractListModel {
   void sync();
   void check();
   void received(const api::PhotoReport& report);
+  /// Findings that matter for this project: a photo is small only below the training's resolution.
+  std::vector<api::PhotoFinding> findings(const api::PhotoReport& report) const;
   const api::Photo& photo(int row) const { return m_photos.at(static_cast<std::size_t>(row)); }
 
   ProjectModel& m_project;

@@ -13,10 +13,12 @@ QVariant PictureListModel::data(const QModelIndex& index, int role) const {
   if (!checkIndex(index, CheckIndexOption::IndexIsValid)) return {};
   const Entry& entry = m_items[static_cast<std::size_t>(index.row())];
   switch (role) {
-    case Qt::DisplayRole: return entry.item.caption;
+    case Qt::DisplayRole:
+      return entry.item.caption;
     case Qt::DecorationRole:
       if (entry.pixmap.isNull()) {
-        const bool large = std::max(entry.item.image.width(), entry.item.image.height()) > kStripSide;
+        const bool large =
+            std::max(entry.item.image.width(), entry.item.image.height()) > kStripSide;
         entry.pixmap = QPixmap::fromImage(
             large ? entry.item.image.scaled(
                         kStripSide, kStripSide, Qt::KeepAspectRatio, Qt::SmoothTransformation)
@@ -25,13 +27,19 @@ QVariant PictureListModel::data(const QModelIndex& index, int role) const {
       return entry.pixmap;
     case Qt::ToolTipRole:
     case Qt::AccessibleTextRole:
-      return entry.item.prompt.isEmpty() ? entry.item.caption
-                                         : tr("%1, seed %2").arg(entry.item.prompt).arg(entry.item.seed);
-    case FileRole: return entry.item.file;
-    case PromptRole: return entry.item.prompt;
-    case SeedRole: return entry.item.seed;
-    case ImageRole: return entry.item.image;
-    default: return {};
+      return entry.item.prompt.isEmpty()
+                 ? entry.item.caption
+                 : tr("%1, seed %2").arg(entry.item.prompt).arg(entry.item.seed);
+    case FileRole:
+      return entry.item.file;
+    case PromptRole:
+      return entry.item.prompt;
+    case SeedRole:
+      return entry.item.seed;
+    case ImageRole:
+      return entry.item.image;
+    default:
+      return {};
   }
 }
 

@@ -46,32 +46,38 @@ api::Result<void> ProjectModel::take(const QString& folder, bool create) {
   m_project = std::move(*project);
   m_lock = std::move(*lock);
   m_recommended = m_project->recipe;
-  if (auto recipe = m_workspace.recommendedRecipe(m_project->recipe.base)) m_recommended = std::move(*recipe);
+  if (auto recipe = m_workspace.recommendedRecipe(m_project->recipe.base))
+    m_recommended = std::move(*recipe);
   remember(QDir::cleanPath(folder));
   return {};
 }
 
 api::Result<void> ProjectModel::create(const QString& folder) {
-  const QString path = folder.endsWith(QLatin1String(kSuffix)) ? folder : folder + QLatin1String(kSuffix);
+  const QString path =
+      folder.endsWith(QLatin1String(kSuffix)) ? folder : folder + QLatin1String(kSuffix);
   if (const auto taken = take(path, true); !taken) return taken;
   Q_EMIT opened();
   return {};
 }
 
 api::Result<void> ProjectModel::createSample(const QString& folder) {
-  const QString path = folder.endsWith(QLatin1String(kSuffix)) ? folder : folder + QLatin1String(kSuffix);
+  const QString path =
+      folder.endsWith(QLatin1String(kSuffix)) ? folder : folder + QLatin1String(kSuffix);
   const QDir samples(fromPath(m_workspace.resources() / "samples"));
   const QStringList sets = samples.entryList(QDir::Dirs | QDir::NoDotAndDotDot, QDir::Name);
-  if (sets.isEmpty()) return api::fail(api::ErrorCode::FileNotFound, {{"file", toStd(samples.path())}});
+  if (sets.isEmpty())
+    return api::fail(api::ErrorCode::FileNotFound, {{"file", toStd(samples.path())}});
   if (const auto taken = take(path, true); !taken) return taken;
   const QDir set(samples.filePath(sets.first()));
-  const QString classWord = set.dirName().section(QLatin1Char('_'), -1).remove(QRegularExpression("[0-9]+$"));
+  const QString classWord =
+      set.dirName().section(QLatin1Char('_'), -1).remove(QRegularExpression("[0-9]+$"));
   auto photos = m_workspace.expandDrop({toPath(set.path())});
   edit([&](api::TrainRequest& recipe) {
-    recipe.subject.name = toStd(tr("Sample"));
+    recipe.subject.name = toStd(set.dirName().section(QLatin1Char('_'), 0, 0));
     recipe.subject.classWord = toStd(classWord);
     for (const auto& file : photos) {
-      if (auto copy = m_workspace.importPhoto(*m_project, file)) recipe.photos.push_back({.file = *copy, .caption = {}, .crop = {}});
+      if (auto copy = m_workspace.importPhoto(*m_project, file))
+        recipe.photos.push_back({.file = *copy, .caption = {}, .crop = {}});
     }
   });
   const auto saved = save();

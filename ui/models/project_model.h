@@ -1,4 +1,5 @@
-// The open project: its value, the lock, the unsaved mark, autosave and the list of recent projects.
+// The open project: its value, the lock, the unsaved mark, autosave and the list of recent
+// projects.
 #pragma once
 
 #include <QObject>
@@ -32,7 +33,8 @@ class ProjectModel : public QObject {
   /// Each locks the folder, closes what was open before, and remembers the project; on an error
   /// what was open stays open.
   api::Result<void> create(const QString& folder);
-  api::Result<void> createSample(const QString& folder);  ///< a ready project with the bundled photos
+  api::Result<void> createSample(
+      const QString& folder);  ///< a ready project with the bundled photos
   api::Result<void> open(const QString& folder);
   api::Result<void> save();
   void close();

@@ -9,7 +9,9 @@ namespace likeness::ui {
 
 TrainingModel::TrainingModel(ProjectModel& project, EngineBridge& bridge, QObject* parent)
     : QObject(parent), m_project(project), m_job(bridge) {
-  connect(&m_job, &Job::metrics, this, [this](const api::MetricBatch& batch) { addSamples(batch.samples); });
+  connect(&m_job, &Job::metrics, this, [this](const api::MetricBatch& batch) {
+    addSamples(batch.samples);
+  });
   connect(&m_job, &Job::picture, this, &TrainingModel::addPicture);
   connect(&m_job, &Job::checkpoint, this, [this](const api::CheckpointSaved& saved) {
     Q_EMIT checkpointSaved(saved.step);
@@ -71,9 +73,10 @@ void TrainingModel::resume(const api::RunSummary& run) {
   const auto metrics = m_project.workspace().runMetrics(run.folder);
   begin(std::move(request));
   std::vector<api::MetricSample> kept;
-  std::copy_if(metrics.begin(), metrics.end(), std::back_inserter(kept), [&](const api::MetricSample& s) {
-    return s.step <= from;
-  });
+  std::copy_if(
+      metrics.begin(), metrics.end(), std::back_inserter(kept), [&](const api::MetricSample& s) {
+        return s.step <= from;
+      });
   addSamples(kept);
 }
 
@@ -96,7 +99,8 @@ void TrainingModel::resetCurves() {
 void TrainingModel::addSamples(const std::vector<api::MetricSample>& samples) {
   if (samples.empty()) return;
   for (const api::MetricSample& sample : samples)
-    m_curves[static_cast<int>(sample.series)].append({static_cast<double>(sample.step), sample.value});
+    m_curves[static_cast<int>(sample.series)].append(
+        {static_cast<double>(sample.step), sample.value});
   Q_EMIT curvesGrew(samples);
 }
 

@@ -1,4 +1,5 @@
-// Training as the window sees it: the job, its curves and pictures, the project's runs and what can be continued.
+// Training as the window sees it: the job, its curves and pictures, the project's runs and what can
+// be continued.
 #pragma once
 
 #include <QHash>

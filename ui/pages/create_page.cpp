@@ -76,7 +76,9 @@ CreatePage::CreatePage(ProjectModel& project,
       m_karras(new QCheckBox(tr("Finer last steps"))),
       m_subject(makeTool("insertSubject", "add", tr("Insert the subject into the prompt"))),
       m_dice(makeTool("seedDice", "dice", tr("Another seed"))),
-      m_lock(makeTool("seedLock", "unlock", tr("Keep the seed: the same settings give the same picture again"))),
+      m_lock(makeTool("seedLock",
+                      "unlock",
+                      tr("Keep the seed: the same settings give the same picture again"))),
       m_generate(makePrimary("generate", tr("Generate"))),
       m_cancel(makeButton("generateCancel", tr("Cancel"))),
       m_save(makeButton("savePicture", tr("Save as…"))),
@@ -101,11 +103,13 @@ QWidget* CreatePage::makePictureSide() {
   auto* card = makeCard(&layout);
   m_view->setObjectName("pictureView");
   m_view->setAccessibleName(tr("Picture"));
-  m_view->setPlaceholder(tr("Your pictures appear here, forming while they are drawn.\nWrite what you want to see and press Generate."),
+  m_view->setPlaceholder(tr("Your pictures appear here, forming while they are drawn.\nWrite what "
+                            "you want to see and press Generate."),
                          "create");
   m_history->setObjectName("history");
   m_history->setAccessibleName(tr("Pictures made so far"));
-  m_history->setPlaceholder(tr("Every picture you make is kept here and in the project's outputs folder."));
+  m_history->setPlaceholder(
+      tr("Every picture you make is kept here and in the project's outputs folder."));
   m_history->setModel(&m_generation.history());
   m_save->setIcon(icon("save"));
   m_folder->setIcon(icon("folder"));
@@ -124,7 +128,8 @@ QWidget* CreatePage::makePictureSide() {
 
 QWidget* CreatePage::makeSeedRow() {
   m_seed->setObjectName("seed");
-  m_seed->setValidator(new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,15}")), m_seed));
+  m_seed->setValidator(
+      new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,15}")), m_seed));
   m_lock->setCheckable(true);
   auto* row = new QWidget;
   auto* layout = new QHBoxLayout(row);
@@ -144,7 +149,10 @@ QWidget* CreatePage::makeControls() {
   m_weights->setObjectName("weights");
   m_weights->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   m_weights->setMinimumContentsLength(12);
-  addField(layout, tr("Which weights"), m_weights, tr("The base model as it was, or what a run has learned."));
+  addField(layout,
+           tr("Which weights"),
+           m_weights,
+           tr("The base model as it was, or what a run has learned."));
   m_prompt->setObjectName("prompt");
   m_prompt->setPlaceholderText(tr("{subject} on the moon"));
   m_negative->setObjectName("negativePrompt");
@@ -161,10 +169,14 @@ QWidget* CreatePage::makeControls() {
   m_words->setObjectName("renderedPrompt");
   layout->addWidget(m_words);
   addField(layout, tr("Avoid"), m_negative, tr("What the picture should not show."));
-  m_guidance->setAccessibleTexts(tr("Guidance"),
-                                 tr("How closely the picture follows the words. Move it and watch the same picture change."));
+  m_guidance->setAccessibleTexts(
+      tr("Guidance"),
+      tr("How closely the picture follows the words. Move it and watch the same picture change."));
   addField(layout, tr("Guidance: how closely it follows the words"), m_guidance);
-  addField(layout, tr("Seed"), makeSeedRow(), tr("The same seed with the same settings gives the same picture."));
+  addField(layout,
+           tr("Seed"),
+           makeSeedRow(),
+           tr("The same seed with the same settings gives the same picture."));
   m_seed->setAccessibleName(tr("Seed"));
 
   m_sampler->setObjectName("sampler");
@@ -172,7 +184,8 @@ QWidget* CreatePage::makeControls() {
   m_sampler->addItem(tr("DDIM"), static_cast<int>(api::SamplerKind::Ddim));
   m_sampler->addItem(tr("Euler"), static_cast<int>(api::SamplerKind::Euler));
   m_karras->setObjectName("karras");
-  m_karras->setToolTip(tr("Karras spacing: spends more of the steps on fine detail. Not for DDIM."));
+  m_karras->setToolTip(
+      tr("Karras spacing: spends more of the steps on fine detail. Not for DDIM."));
   m_steps->setValue(25);
   m_count->setValue(4);
   m_size->setObjectName("size");
@@ -184,7 +197,10 @@ QWidget* CreatePage::makeControls() {
   addField(first, tr("Steps"), m_steps, tr("More steps give cleaner pictures and take longer."));
   auto* second = new QHBoxLayout;
   second->setSpacing(kGrid);
-  addField(second, tr("Size"), m_size, tr("In pixels. Sizes far from what the model was made for look odd."));
+  addField(second,
+           tr("Size"),
+           m_size,
+           tr("In pixels. Sizes far from what the model was made for look odd."));
   addField(second, tr("Pictures"), m_count, tr("How many, each with the next seed."));
   layout->addLayout(first);
   layout->addWidget(m_karras);
@@ -208,7 +224,9 @@ void CreatePage::connectModels() {
     m_prompt->setFocus();
   });
   connect(m_dice, &QToolButton::clicked, this, &CreatePage::rollSeed);
-  connect(m_lock, &QToolButton::toggled, this, [this](bool on) { m_lock->setIcon(icon(on ? "lock" : "unlock")); });
+  connect(m_lock, &QToolButton::toggled, this, [this](bool on) {
+    m_lock->setIcon(icon(on ? "lock" : "unlock"));
+  });
   connect(m_sampler, &QComboBox::currentIndexChanged, this, [this] {
     const bool ddim = m_sampler->currentData().toInt() == static_cast<int>(api::SamplerKind::Ddim);
     m_karras->setEnabled(!ddim);
@@ -231,9 +249,12 @@ void CreatePage::connectModels() {
     m_history->setCurrentIndex(m_generation.history().index(row));
     showHistory(row);
   });
-  connect(m_history->selectionModel(), &QItemSelectionModel::currentChanged, this, [this](const QModelIndex& index) {
-    if (index.isValid()) showHistory(index.row());
-  });
+  connect(m_history->selectionModel(),
+          &QItemSelectionModel::currentChanged,
+          this,
+          [this](const QModelIndex& index) {
+            if (index.isValid()) showHistory(index.row());
+          });
 }
 
 void CreatePage::showProject() {
@@ -263,11 +284,14 @@ void CreatePage::fillWeights() {
   for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
     if (run->checkpoints.empty()) continue;
     const QString folder = fromPath(run->folder), name = fromStd(run->name);
-    m_weights->addItem(tr("Run %1, latest (step %2)").arg(name).arg(run->checkpoints.back()), QStringList{folder, "latest"});
+    m_weights->addItem(tr("Run %1, latest (step %2)").arg(name).arg(run->checkpoints.back()),
+                       QStringList{folder, "latest"});
     if (run->best && *run->best != run->checkpoints.back())
-      m_weights->addItem(tr("Run %1, best (step %2)").arg(name).arg(*run->best), QStringList{folder, "best"});
+      m_weights->addItem(tr("Run %1, best (step %2)").arg(name).arg(*run->best),
+                         QStringList{folder, "best"});
     for (auto step = run->checkpoints.rbegin() + 1; step < run->checkpoints.rend(); ++step)
-      m_weights->addItem(tr("Run %1, step %2").arg(name).arg(*step), QStringList{folder, QString::number(*step)});
+      m_weights->addItem(tr("Run %1, step %2").arg(name).arg(*step),
+                         QStringList{folder, QString::number(*step)});
   }
   const int kept = m_weights->findData(before);
   const bool baseOnlyBefore = before.toStringList().isEmpty();
@@ -283,13 +307,17 @@ void CreatePage::focusPrompt() {
 
 void CreatePage::showWords() {
   if (!m_project.isOpen()) return;
-  const QString words = fromStd(api::renderPrompt(toStd(m_prompt->text()), m_project.recipe().subject));
-  m_words->setText(words == m_prompt->text() ? tr("Add {subject} to see yours.") : tr("Says: “%1”").arg(words));
+  const QString words =
+      fromStd(api::renderPrompt(toStd(m_prompt->text()), m_project.recipe().subject));
+  m_words->setText(words == m_prompt->text() ? tr("Add {subject} to see yours.")
+                                             : tr("Says: “%1”").arg(words));
 }
 
 qint64 CreatePage::seed() const { return m_seed->text().toLongLong(); }
 
-void CreatePage::rollSeed() { m_seed->setText(QString::number(QRandomGenerator::global()->bounded(kSeedRange))); }
+void CreatePage::rollSeed() {
+  m_seed->setText(QString::number(QRandomGenerator::global()->bounded(kSeedRange)));
+}
 
 api::GenerateRequest CreatePage::request() const {
   api::GenerateRequest request;
@@ -324,7 +352,8 @@ void CreatePage::generate() {
 
 void CreatePage::follow() {
   // While a training runs a rough look would only wait behind it.
-  if (!m_project.isOpen() || m_training.job().active() || m_prompt->text().trimmed().isEmpty()) return;
+  if (!m_project.isOpen() || m_training.job().active() || m_prompt->text().trimmed().isEmpty())
+    return;
   api::GenerateRequest followed = request();
   if (m_shown >= 0) followed.seed = m_generation.history().at(m_shown).seed;
   m_seed->setText(QString::number(followed.seed));
@@ -342,11 +371,13 @@ void CreatePage::showJob() {
   m_progress->setRange(0, static_cast<int>(job.progress().total));
   m_progress->setValue(static_cast<int>(job.progress().done));
   m_save->setEnabled(m_shown >= 0);
-  const bool behindTraining = active && job.state() != JobState::Running && m_training.job().active();
-  m_status->setText(behindTraining ? tr("Begins when the training has ended")
-                    : active       ? job.describe()
-                    : m_shown >= 0 ? m_generation.history().index(m_shown).data(Qt::AccessibleTextRole).toString()
-                                   : QString());
+  const bool behindTraining =
+      active && job.state() != JobState::Running && m_training.job().active();
+  m_status->setText(
+      behindTraining ? tr("Begins when the training has ended")
+      : active       ? job.describe()
+      : m_shown >= 0 ? m_generation.history().index(m_shown).data(Qt::AccessibleTextRole).toString()
+                     : QString());
 }
 
 void CreatePage::showEnd() {
@@ -367,10 +398,12 @@ void CreatePage::save() {
   const PictureItem& item = m_generation.history().at(m_shown);
   const QString target = m_dialogs.savePicture(this, QFileInfo(item.file).fileName());
   if (target.isEmpty()) return;
-  // The engine's own file carries the request in its metadata, so it is copied rather than encoded again.
+  // The engine's own file carries the request in its metadata, so it is copied rather than encoded
+  // again.
   const QString partial = target + QLatin1String(".part");
   QFile::remove(partial);
-  bool saved = item.file.isEmpty() ? item.image.save(partial, "PNG") : QFile::copy(item.file, partial);
+  bool saved =
+      item.file.isEmpty() ? item.image.save(partial, "PNG") : QFile::copy(item.file, partial);
   if (saved) {
     QFile::remove(target);
     saved = QFile::rename(partial, target);
@@ -378,7 +411,9 @@ void CreatePage::save() {
   if (saved) {
     m_message->showNote(tr("Saved as %1.").arg(QFileInfo(target).fileName()));
   } else {
-    m_message->showError({api::ErrorCode::FileUnwritable, {{"file", toStd(target)}, {"reason", "the system refused"}}, {}});
+    m_message->showError({api::ErrorCode::FileUnwritable,
+                          {{"file", toStd(target)}, {"reason", "the system refused"}},
+                          {}});
   }
 }
 

@@ -27,10 +27,10 @@ namespace {
 constexpr int kWordsDelayMs = 300;
 constexpr int kLargeSide = 1024;
 
-QLineEdit* makeEdit(const char* name, const QString& placeholder) {
+QLineEdit* makeEdit(const char* name, const QString& example) {
   auto* edit = new QLineEdit;
   edit->setObjectName(QLatin1String(name));
-  edit->setPlaceholderText(placeholder);
+  edit->setPlaceholderText(example);
   return edit;
 }
 
@@ -45,7 +45,10 @@ QRectF centreSquare(const QSize& size) {
 
 }  // namespace
 
-PhotosPage::PhotosPage(ProjectModel& project, PhotosModel& photos, DialogService& dialogs, QWidget* parent)
+PhotosPage::PhotosPage(ProjectModel& project,
+                       PhotosModel& photos,
+                       DialogService& dialogs,
+                       QWidget* parent)
     : QWidget(parent),
       m_project(project),
       m_photos(photos),
@@ -106,9 +109,10 @@ QWidget* PhotosPage::makeSubjectCard() {
   m_class->setObjectName("classWord");
   m_class->setEditable(true);
   m_class->setInsertPolicy(QComboBox::NoInsert);
-  m_class->addItems({"dog", "cat", "toy", "backpack", "bag", "boot", "bottle", "bowl", "can", "candle", "car",
-                     "cartoon", "chair", "clock", "cup", "doll", "figurine", "glasses", "house", "man", "person",
-                     "plant", "shoe", "teapot", "vase", "woman"});
+  m_class->addItems({"dog",   "cat",  "toy",      "backpack", "bag",     "boot",  "bottle",
+                     "bowl",  "can",  "candle",   "car",      "cartoon", "chair", "clock",
+                     "cup",   "doll", "figurine", "glasses",  "house",   "man",   "person",
+                     "plant", "shoe", "teapot",   "vase",     "woman"});
   m_class->lineEdit()->setPlaceholderText(tr("dog, toy, cup…"));
   m_base->setObjectName("baseModel");
   m_base->setMinimumContentsLength(14);
@@ -123,17 +127,20 @@ QWidget* PhotosPage::makeSubjectCard() {
   auto* card = makeCard(&layout);
   auto* row = new QHBoxLayout;
   row->setSpacing(kMargin);
-  addField(row, tr("Who or what is it?"), m_name, tr("Your own name for it, for your eyes only."), 3);
+  addField(
+      row, tr("Who or what is it?"), m_name, tr("Your own name for it, for your eyes only."), 3);
   addField(row,
            tr("It is a (required)"),
            m_class,
-           tr("One everyday word for the kind of thing it is. The model starts from what it knows of it."),
+           tr("One everyday word for the kind of thing it is. The model starts from what it knows "
+              "of it."),
            3);
-  addField(row,
-           tr("Written in prompts as"),
-           m_token,
-           tr("A rare short word that will mean your subject. It should be one token of the model."),
-           2);
+  addField(
+      row,
+      tr("Written in prompts as"),
+      m_token,
+      tr("A rare short word that will mean your subject. It should be one token of the model."),
+      2);
   auto* base = new QWidget;
   auto* baseRow = new QHBoxLayout(base);
   baseRow->setContentsMargins(0, 0, 0, 0);
@@ -141,7 +148,10 @@ QWidget* PhotosPage::makeSubjectCard() {
   baseRow->addWidget(m_base, 1);
   baseRow->addWidget(m_baseInfo);
   base->setFocusProxy(m_base);
-  addField(row, tr("Base model"), base, tr("What training starts from: the starter model, or a diffusers folder."),
+  addField(row,
+           tr("Base model"),
+           base,
+           tr("What training starts from: the starter model, or a diffusers folder."),
            4);
   m_base->setAccessibleName(tr("Base model"));
   layout->addLayout(row);
@@ -153,7 +163,8 @@ QWidget* PhotosPage::makeInspector() {
   QVBoxLayout* layout = nullptr;
   auto* card = makeCard(&layout);
   setTextRole(m_photoTitle, TextRole::Section);
-  m_large->setPlaceholder(tr("Choose a photo to see it large, with the part that training will see."), "photos");
+  m_large->setPlaceholder(
+      tr("Choose a photo to see it large, with the part that training will see."), "photos");
   m_large->setObjectName("largePhoto");
   m_large->setAccessibleName(tr("The chosen photo"));
   m_findings->setObjectName("photoFindings");
@@ -182,7 +193,8 @@ QWidget* PhotosPage::makeInspector() {
 void PhotosPage::connectFields() {
   const auto edit = [this](auto member) {
     return [this, member](const QString& text) {
-      m_project.edit([&](api::TrainRequest& recipe) { recipe.subject.*member = toStd(text.trimmed()); });
+      m_project.edit(
+          [&](api::TrainRequest& recipe) { recipe.subject.*member = toStd(text.trimmed()); });
     };
   };
   connect(m_name, &QLineEdit::textEdited, this, edit(&api::SubjectOptions::name));
@@ -209,13 +221,17 @@ void PhotosPage::connectFields() {
   connect(m_grid, &PhotoGrid::excludeRequested, this, exclude);
   connect(m_next, &QPushButton::clicked, this, &PhotosPage::trainRequested);
 
-  connect(m_grid->selectionModel(), &QItemSelectionModel::selectionChanged, this, &PhotosPage::showSelection);
+  connect(m_grid->selectionModel(),
+          &QItemSelectionModel::selectionChanged,
+          this,
+          &PhotosPage::showSelection);
   connect(&m_photos, &QAbstractItemModel::dataChanged, this, &PhotosPage::showSelection);
   connect(&m_photos, &QAbstractItemModel::modelReset, this, &PhotosPage::showSelection);
   connect(&m_photos, &PhotosModel::summaryChanged, this, &PhotosPage::showSummary);
   connect(&m_photos, &PhotosModel::refused, this, [this](const QStringList& sentences) {
-    m_message->showNote(tr("%n file(s) could not be used.", nullptr, static_cast<int>(sentences.size())),
-                        sentences.mid(0, 6).join(QLatin1Char('\n')));
+    m_message->showNote(
+        tr("%n file(s) could not be used.", nullptr, static_cast<int>(sentences.size())),
+        sentences.mid(0, 6).join(QLatin1Char('\n')));
   });
   connect(&m_project, &ProjectModel::opened, this, &PhotosPage::showProject);
   connect(&m_project, &ProjectModel::recipeChanged, this, &PhotosPage::showRecipe);
@@ -255,7 +271,8 @@ void PhotosPage::checkWords() {
   if (!m_project.isOpen()) return;
   const api::TrainRequest& recipe = m_project.recipe();
   if (recipe.subject.classWord.empty()) {
-    m_tokenCheck->setText(tr("Say what kind of thing it is: that word is what the model builds on."));
+    m_tokenCheck->setText(
+        tr("Say what kind of thing it is: that word is what the model builds on."));
     setTone(m_tokenCheck, "warning");
     return;
   }
@@ -263,25 +280,28 @@ void PhotosPage::checkWords() {
   const std::string prompt = api::renderPrompt(recipe.subject.subjectPrompt, recipe.subject);
   inBackground(
       this,
-      [&workspace = m_project.workspace(), base = recipe.base, token = recipe.subject.token, prompt] {
-        return workspace.checkToken(base, token, prompt);
-      },
-      [this, asked, token = fromStd(recipe.subject.token), prompt](const api::Result<api::TokenCheck>& check) {
+      [&workspace = m_project.workspace(),
+       base = recipe.base,
+       token = recipe.subject.token,
+       prompt] { return workspace.checkToken(base, token, prompt); },
+      [this, asked, token = fromStd(recipe.subject.token), prompt](
+          const api::Result<api::TokenCheck>& check) {
         if (asked != m_wordsAsked) return;
         if (!check) {
           m_tokenCheck->setText(Texts::forError(check.error()).sentence);
           setTone(m_tokenCheck, "warning");
         } else if (check->pieces.size() == 1) {
-          m_tokenCheck->setText(tr("✓ “%1” is one token. Prompts will say “%2”.").arg(token, fromStd(prompt)));
+          m_tokenCheck->setText(
+              tr("✓ “%1” is one token. Prompts will say “%2”.").arg(token, fromStd(prompt)));
           setTone(m_tokenCheck, "");
         } else {
           QStringList pieces;
           for (const std::string& piece : check->pieces) pieces << fromStd(piece);
-          m_tokenCheck->setText(
-              tr("“%1” is %n tokens of this model (%2). A short rare word such as sks learns better.",
-                 nullptr,
-                 static_cast<int>(check->pieces.size()))
-                  .arg(token, pieces.join(QStringLiteral(" + "))));
+          m_tokenCheck->setText(tr("“%1” is %n tokens of this model (%2). A short rare word such "
+                                   "as sks learns better.",
+                                   nullptr,
+                                   static_cast<int>(check->pieces.size()))
+                                    .arg(token, pieces.join(QStringLiteral(" + "))));
           setTone(m_tokenCheck, "warning");
         }
       });
@@ -320,7 +340,8 @@ void PhotosPage::setBase(const QString& path) {
         Looked looked;
         if (!starter) {
           const auto report = workspace.inspect(base.path);
-          if (!report) looked.error = report.error();
+          if (!report)
+            looked.error = report.error();
           else if (!report->problems.empty())
             looked.error = api::Error{api::ErrorCode::BadModelFolder,
                                       {{"folder", base.path}, {"reason", report->problems.front()}},
@@ -328,8 +349,10 @@ void PhotosPage::setBase(const QString& path) {
         }
         if (!looked.error) {
           auto recipe = workspace.recommendedRecipe(base);
-          if (recipe) looked.recipe = std::move(*recipe);
-          else looked.error = recipe.error();
+          if (recipe)
+            looked.recipe = std::move(*recipe);
+          else
+            looked.error = recipe.error();
         }
         return looked;
       },
@@ -347,21 +370,25 @@ void PhotosPage::setBase(const QString& path) {
 
 void PhotosPage::showBaseInfo() {
   const std::string path = m_project.recipe().base.path;
-  const std::filesystem::path folder =
-      path == "starter" ? m_project.workspace().resources() / "starter" : std::filesystem::path(path);
+  const std::filesystem::path folder = path == "starter"
+                                           ? m_project.workspace().resources() / "starter"
+                                           : std::filesystem::path(path);
   inBackground(
       this,
       [&workspace = m_project.workspace(), folder] { return workspace.inspect(folder); },
       [this, name = m_base->currentText()](const api::Result<api::ModelReport>& report) {
-        if (report) showModel(this, name, *report);
-        else m_message->showError(report.error());
+        if (report)
+          showModel(this, name, *report);
+        else
+          m_message->showError(report.error());
       });
 }
 
 void PhotosPage::showSelection() {
   const int row = current();
   const bool any = row >= 0;
-  for (QWidget* widget : {static_cast<QWidget*>(m_caption), static_cast<QWidget*>(m_exclude),
+  for (QWidget* widget : {static_cast<QWidget*>(m_caption),
+                          static_cast<QWidget*>(m_exclude),
                           static_cast<QWidget*>(m_remove)})
     widget->setEnabled(any);
   m_findings->setVisible(any);
@@ -376,15 +403,16 @@ void PhotosPage::showSelection() {
   title->setFullText(index.data().toString());
   const QString caption = index.data(PhotosModel::CaptionRole).toString();
   if (m_caption->text().trimmed() != caption) m_caption->setText(caption);
-  m_caption->setPlaceholderText(
-      fromStd(api::renderPrompt(m_project.recipe().subject.subjectPrompt, m_project.recipe().subject)));
+  m_caption->setPlaceholderText(fromStd(
+      api::renderPrompt(m_project.recipe().subject.subjectPrompt, m_project.recipe().subject)));
   const bool excluded = index.data(PhotosModel::ExcludedRole).toBool();
   m_exclude->setText(excluded ? tr("Use again") : tr("Leave out"));
   const QString error = index.data(PhotosModel::ErrorRole).toString();
   const QStringList findings = index.data(PhotosModel::FindingsRole).toStringList();
   m_findings->setText(!error.isEmpty() ? error
-                      : findings.isEmpty() ? tr("Nothing to remark. The frame shows what training will see.")
-                                           : findings.join(QLatin1Char('\n')));
+                      : findings.isEmpty()
+                          ? tr("Nothing to remark. The frame shows what training will see.")
+                          : findings.join(QLatin1Char('\n')));
   setTone(m_findings, !error.isEmpty() ? "error" : findings.isEmpty() ? "" : "warning");
   if (!error.isEmpty()) return m_large->setImage({});
 
@@ -393,7 +421,9 @@ void PhotosPage::showSelection() {
   m_large->setProperty("file", file);
   inBackground(
       this,
-      [&workspace = m_project.workspace(), file] { return workspace.readImage(toPath(file), kLargeSide); },
+      [&workspace = m_project.workspace(), file] {
+        return workspace.readImage(toPath(file), kLargeSide);
+      },
       [this, file](const api::Result<api::Image>& image) {
         if (!image || m_large->property("file").toString() != file || current() < 0) return;
         m_large->setImage(toQImage(*image));
@@ -406,7 +436,8 @@ void PhotosPage::showSummary() {
   const int usable = m_photos.usable();
   parts << (m_photos.rowCount() == 0 ? tr("No photos yet") : tr("%n photo(s)", nullptr, usable));
   if (const int check = m_photos.toCheck(); check > 0) parts << tr("%n to check", nullptr, check);
-  if (const int out = m_photos.rowCount() - usable; out > 0) parts << tr("%n left out", nullptr, out);
+  if (const int out = m_photos.rowCount() - usable; out > 0)
+    parts << tr("%n left out", nullptr, out);
   if (m_photos.adding()) parts << tr("copying…");
   if (usable > 0 && usable < 3) parts << tr("3 to 5 are best");
   m_summary->setText(parts.join(QStringLiteral(" · ")));

@@ -22,7 +22,10 @@ class PhotoGrid;
 class PhotosPage : public QWidget {
   Q_OBJECT
  public:
-  PhotosPage(ProjectModel& project, PhotosModel& photos, DialogService& dialogs, QWidget* parent = nullptr);
+  PhotosPage(ProjectModel& project,
+             PhotosModel& photos,
+             DialogService& dialogs,
+             QWidget* parent = nullptr);
   PhotoGrid& grid() { return *m_grid; }
 
  Q_SIGNALS:

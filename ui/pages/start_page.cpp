@@ -12,15 +12,19 @@
 namespace likeness::ui {
 
 StartPage::StartPage(ProjectModel& project, QWidget* parent)
-    : QWidget(parent), m_project(project), m_recentBox(new QWidget), m_recent(new QVBoxLayout(m_recentBox)) {
+    : QWidget(parent),
+      m_project(project),
+      m_recentBox(new QWidget),
+      m_recent(new QVBoxLayout(m_recentBox)) {
   setObjectName("page");
   auto* mark = new QLabel;
   mark->setPixmap(QIcon(QStringLiteral(":/icons/likeness.svg")).pixmap(56, 56));
   auto* title = new QLabel(tr("Teach a model one subject"));
   setTextRole(title, TextRole::Title);
-  auto* words = makeHint(
-      tr("Drop a few photos, say what they show, train, and make new pictures of it. Everything stays on this "
-         "machine."));
+  auto* words =
+      makeHint(tr("Drop a few photos, say what they show, train, and make new pictures of it. "
+                  "Everything stays on this "
+                  "machine."));
   auto* create = makePrimary("startNew", tr("New project…"));
   auto* open = makeButton("startOpen", tr("Open a project…"));
   auto* sample = makeButton("startSample", tr("Try the sample project"));

@@ -37,8 +37,13 @@ constexpr std::array kPlotted{api::Series::SubjectLoss,
 
 /// Options that the upper part of the page or the photos page shows.
 QStringList shownElsewhere() {
-  return {"subject.subjectName", "subject.token",      "subject.class",   "training.method",
-          "training.passesPerPhoto", "prior.classImages", "prior.priorWeight"};
+  return {"subject.subjectName",
+          "subject.token",
+          "subject.class",
+          "training.method",
+          "training.passesPerPhoto",
+          "prior.classImages",
+          "prior.priorWeight"};
 }
 
 /// A line as the plot draws it, for the switches above the plot.
@@ -49,9 +54,10 @@ QPixmap sampleOfLine(api::Series series) {
   QPixmap pixmap(22, 12);
   pixmap.fill(Qt::transparent);
   QPainter painter(&pixmap);
-  painter.setPen(series == api::Series::LearningRate
-                     ? QPen(c.neutralCurve, 1)
-                     : QPen(subject ? c.accent : c.classCurve, 2, probe ? Qt::DashLine : Qt::SolidLine));
+  painter.setPen(
+      series == api::Series::LearningRate
+          ? QPen(c.neutralCurve, 1)
+          : QPen(subject ? c.accent : c.classCurve, 2, probe ? Qt::DashLine : Qt::SolidLine));
   painter.drawLine(1, 6, 21, 6);
   return pixmap;
 }
@@ -125,8 +131,9 @@ QWidget* TrainPage::makeRecipe() {
   column->setContentsMargins(12, 12, 12, 12);
   column->setSpacing(kGrid);
   column->addWidget(makeSection(tr("How much it learns")));
-  const QString help = tr("How often each photo is studied. Too little and the subject is not recognised; too much "
-                          "and every picture looks like the photos.");
+  const QString help =
+      tr("How often each photo is studied. Too little and the subject is not recognised; too much "
+         "and every picture looks like the photos.");
   m_strength->setAccessibleTexts(tr("How much it learns, passes per photo"), help);
   column->addWidget(m_strength);
   m_strengthText->setObjectName("strengthText");
@@ -164,14 +171,20 @@ void TrainPage::addMethod(QVBoxLayout* layout) {
 
 void TrainPage::addClass(QVBoxLayout* layout) {
   layout->addWidget(m_priorTitle);
-  layout->addWidget(makeHint(tr("Pictures of the class, made by the base model first, keep others of its kind as they were.")));
+  layout->addWidget(
+      makeHint(tr("Pictures of the class, made by the base model first, keep others of its kind as "
+                  "they were.")));
   m_classCount->setObjectName("classCount");
   m_classCount->setRange(0, 100000);
   m_classCount->setSingleStep(10);
   m_classCount->setKeyboardTracking(false);
   m_classCount->setSpecialValueText(tr("none: no protection"));
-  addField(layout, tr("Class pictures"), m_classCount, tr("More protect better and take longer to make, once. 0 turns the protection off."));
-  m_prior->setAccessibleTexts(tr("Protection"), tr("How much keeping the class counts against learning the subject."));
+  addField(layout,
+           tr("Class pictures"),
+           m_classCount,
+           tr("More protect better and take longer to make, once. 0 turns the protection off."));
+  m_prior->setAccessibleTexts(
+      tr("Protection"), tr("How much keeping the class counts against learning the subject."));
   auto* caption = makeHint(tr("Protection"));
   layout->addWidget(caption);
   layout->addWidget(m_prior);
@@ -190,9 +203,10 @@ void TrainPage::addExpert(QVBoxLayout* layout) {
     m_expert->setIcon(icon(on ? "chevron-down" : "chevron-right"));
     m_form->setVisible(on);
   });
-  connect(m_form, &OptionForm::edited, this, [this](const QString& path, const api::FieldValue& value) {
-    m_project.edit([&](api::TrainRequest& recipe) { writeOption(recipe, toStd(path), value); });
-  });
+  connect(
+      m_form, &OptionForm::edited, this, [this](const QString& path, const api::FieldValue& value) {
+        m_project.edit([&](api::TrainRequest& recipe) { writeOption(recipe, toStd(path), value); });
+      });
 }
 
 QWidget* TrainPage::makeStart() {
@@ -214,9 +228,12 @@ QWidget* TrainPage::makeStart() {
   auto* after = new QHBoxLayout;
   after->addWidget(m_create, 1);
   after->addWidget(m_export, 1);
-  for (QWidget* widget : {static_cast<QWidget*>(m_problems), static_cast<QWidget*>(m_status),
-                          static_cast<QWidget*>(m_progress), static_cast<QWidget*>(m_estimate),
-                          static_cast<QWidget*>(m_start), static_cast<QWidget*>(m_stop)})
+  for (QWidget* widget : {static_cast<QWidget*>(m_problems),
+                          static_cast<QWidget*>(m_status),
+                          static_cast<QWidget*>(m_progress),
+                          static_cast<QWidget*>(m_estimate),
+                          static_cast<QWidget*>(m_start),
+                          static_cast<QWidget*>(m_stop)})
     layout->addWidget(widget);
   layout->addLayout(after);
   return card;
@@ -229,6 +246,8 @@ QWidget* TrainPage::makePlot() {
   head->setSpacing(kGrid);
   m_plotTitle->setObjectName("plotTitle");
   head->addWidget(m_plotTitle, 1);
+  auto* legend = new QHBoxLayout;
+  legend->setSpacing(4);
   for (const api::Series series : kPlotted) {
     auto* box = new QToolButton;
     box->setObjectName(QStringLiteral("series%1").arg(static_cast<int>(series)));
@@ -240,18 +259,21 @@ QWidget* TrainPage::makePlot() {
     box->setIconSize({22, 12});
     box->setProperty("series", true);
     setTextRole(box, TextRole::Hint);
-    box->setMinimumWidth(box->fontMetrics().horizontalAdvance(box->text()) + 22 + 24);
     const auto draw = [box, series] { box->setIcon(sampleOfLine(series)); };
     draw();
     connect(&Palette::instance(), &Palette::changed, box, draw);
-    connect(box, &QToolButton::toggled, this, [this, series](bool on) { m_plot->setVisibleSeries(series, on); });
-    head->addWidget(box);
+    connect(box, &QToolButton::toggled, this, [this, series](bool on) {
+      m_plot->setVisibleSeries(series, on);
+    });
+    legend->addWidget(box);
   }
+  legend->addStretch();
   auto* smooth = new QCheckBox(tr("smooth"));
   smooth->setObjectName("plotSmooth");
   smooth->setChecked(true);
   smooth->setToolTip(tr("Averages the subject and class curves over neighbouring steps"));
-  connect(smooth, &QCheckBox::toggled, this, [this](bool on) { m_plot->setSmoothing(on ? 0.9 : 0); });
+  connect(
+      smooth, &QCheckBox::toggled, this, [this](bool on) { m_plot->setSmoothing(on ? 0.9 : 0); });
   auto* log = new QCheckBox(tr("log"));
   log->setObjectName("plotLog");
   log->setToolTip(tr("Logarithmic scale"));
@@ -261,6 +283,7 @@ QWidget* TrainPage::makePlot() {
   m_plot->setObjectName("lossPlot");
   m_plot->setSmoothing(0.9);
   layout->addLayout(head);
+  layout->addLayout(legend);
   layout->addWidget(m_plot, 1);
   return card;
 }
@@ -282,11 +305,13 @@ QWidget* TrainPage::makeStrip(QLabel* title, PictureStrip* strip) {
 void TrainPage::connectModels() {
   m_classStrip->setObjectName("classStrip");
   m_classStrip->setAccessibleName(tr("Class pictures"));
-  m_classStrip->setPlaceholder(tr("Before the first training the base model makes these pictures; later runs use them again."));
+  m_classStrip->setPlaceholder(tr(
+      "Before the first training the base model makes these pictures; later runs use them again."));
   m_classStrip->setModel(&m_training.classImages());
   m_sampleStrip->setObjectName("sampleStrip");
   m_sampleStrip->setAccessibleName(tr("Samples during training"));
-  m_sampleStrip->setPlaceholder(tr("While it trains, the same few prompts are drawn again and again: you see it learn."));
+  m_sampleStrip->setPlaceholder(
+      tr("While it trains, the same few prompts are drawn again and again: you see it learn."));
   m_sampleStrip->setModel(&m_training.samples());
 
   connect(m_strength, &ValueSlider::edited, this, [this](double value) {
@@ -314,20 +339,30 @@ void TrainPage::connectModels() {
   connect(&m_training, &TrainingModel::problemsChanged, this, &TrainPage::showProblems);
   connect(&m_training, &TrainingModel::runsChanged, this, &TrainPage::offerResume);
   connect(&m_training, &TrainingModel::curvesReset, this, &TrainPage::refillPlot);
-  connect(&m_training, &TrainingModel::curvesGrew, this, [this](const std::vector<api::MetricSample>& samples) {
-    for (const api::Series series : kPlotted) {
-      QVector<QPointF> points;
-      for (const api::MetricSample& sample : samples)
-        if (sample.series == series) points.append({static_cast<double>(sample.step), sample.value});
-      m_plot->append(series, points);
-    }
-  });
+  connect(&m_training,
+          &TrainingModel::curvesGrew,
+          this,
+          [this](const std::vector<api::MetricSample>& samples) {
+            for (const api::Series series : kPlotted) {
+              QVector<QPointF> points;
+              for (const api::MetricSample& sample : samples)
+                if (sample.series == series)
+                  points.append({static_cast<double>(sample.step), sample.value});
+              m_plot->append(series, points);
+            }
+          });
   connect(&m_training, &TrainingModel::checkpointSaved, m_plot, &LossPlot::addCheckpoint);
-  connect(&m_training, &TrainingModel::warned, this, [this](const api::Error& error) { m_message->showWarning(error); });
+  connect(&m_training, &TrainingModel::warned, this, [this](const api::Error& error) {
+    m_message->showWarning(error);
+  });
   connect(&m_training.job(), &Job::changed, this, &TrainPage::showJob);
   connect(&m_training.job(), &Job::ended, this, &TrainPage::showEnd);
-  connect(&m_training.classImages(), &QAbstractItemModel::rowsInserted, this, &TrainPage::showClassTitle);
-  connect(&m_training.classImages(), &QAbstractItemModel::modelReset, this, &TrainPage::showClassTitle);
+  connect(&m_training.classImages(),
+          &QAbstractItemModel::rowsInserted,
+          this,
+          &TrainPage::showClassTitle);
+  connect(
+      &m_training.classImages(), &QAbstractItemModel::modelReset, this, &TrainPage::showClassTitle);
 }
 
 void TrainPage::showRecipe() {
@@ -361,12 +396,16 @@ void TrainPage::showProblems() {
   const api::TrainRequest& recipe = m_project.recipe();
   const qint64 steps = m_training.plannedSteps();
   const QLocale locale;
-  QString text = recipe.training.steps > 0
-                     ? tr("%1 steps, set by the expert option; move the slider to follow the photos again")
-                           .arg(locale.toString(steps))
-                     : tr("%1 passes per photo = %2 steps")
-                           .arg(locale.toString(recipe.training.passesPerPhoto, 'g', 6), locale.toString(steps));
-  if (const QString time = Texts::duration(static_cast<double>(steps) * m_training.secondsPerStep()); !time.isEmpty())
+  QString text =
+      recipe.training.steps > 0
+          ? tr("%1 steps, set by the expert option; move the slider to follow the photos again")
+                .arg(locale.toString(steps))
+          : tr("%1 passes per photo = %2 steps")
+                .arg(locale.toString(recipe.training.passesPerPhoto, 'g', 6),
+                     locale.toString(steps));
+  if (const QString time =
+          Texts::duration(static_cast<double>(steps) * m_training.secondsPerStep());
+      !time.isEmpty())
     text += tr(", %1").arg(time);
   m_strengthText->setText(text);
   showJob();
@@ -386,18 +425,20 @@ void TrainPage::showJob() {
   m_status->setText(job.describe());
   m_recipe->setEnabled(!active);
   const api::Progress& progress = job.progress();
-  m_progress->setRange(0, static_cast<int>(progress.total));  // 0..0 shows that it works without saying how far
+  m_progress->setRange(
+      0, static_cast<int>(progress.total));  // 0..0 shows that it works without saying how far
   m_progress->setValue(static_cast<int>(progress.done));
   if (active && progress.stage == api::Stage::Train) m_plot->setSteps(progress.total);
-  const bool any = std::any_of(m_training.runs().begin(), m_training.runs().end(), [](const api::RunSummary& run) {
-    return !run.checkpoints.empty();
-  });
+  const bool any = std::any_of(m_training.runs().begin(),
+                               m_training.runs().end(),
+                               [](const api::RunSummary& run) { return !run.checkpoints.empty(); });
   m_create->setVisible(!active && any);
   m_export->setVisible(!active && any);
   m_estimate->setVisible(!active && m_project.isOpen());
   m_estimate->setText(any ? tr("Training again begins a new run; the others are kept.")
                           : tr("Stop at any time: what was learned is kept and can be continued."));
-  m_plotTitle->setText(m_training.runName().isEmpty() ? tr("Loss") : tr("Loss, run %1").arg(m_training.runName()));
+  m_plotTitle->setText(
+      m_training.runName().isEmpty() ? tr("Loss") : tr("Loss, run %1").arg(m_training.runName()));
 }
 
 void TrainPage::showEnd() {
@@ -405,24 +446,28 @@ void TrainPage::showEnd() {
   if (job.state() == JobState::Failed) {
     m_message->showError(*job.error());
   } else if (job.state() == JobState::Cancelled) {
-    m_message->showNote(tr("Stopped. What was learned is kept."), tr("Make pictures with it, or continue the run."));
+    m_message->showNote(tr("Stopped. What was learned is kept."),
+                        tr("Make pictures with it, or continue the run."));
   } else {
-    m_message->showOffer(tr("Training is done."),
-                         tr("See what it has learned: make pictures, or export it for other programs."),
-                         tr("Make pictures"),
-                         [this] { Q_EMIT createRequested(); },
-                         tr("Close"));
+    m_message->showOffer(
+        tr("Training is done."),
+        tr("See what it has learned: make pictures, or export it for other programs."),
+        tr("Make pictures"),
+        [this] { Q_EMIT createRequested(); },
+        tr("Close"));
   }
 }
 
 void TrainPage::showClassTitle() {
   const int made = m_training.classImages().rowCount();
   const qint64 total = m_training.classImagesTotal();
-  const QString prompt =
-      m_project.isOpen() ? fromStd(api::renderPrompt(m_project.recipe().subject.classPrompt, m_project.recipe().subject))
-                         : QString();
-  m_classTitle->setText(made == 0 ? tr("Class pictures: “%1”").arg(prompt)
-                                  : tr("Class pictures: “%1”, %2 of %3").arg(prompt).arg(made).arg(total));
+  const QString prompt = m_project.isOpen()
+                             ? fromStd(api::renderPrompt(m_project.recipe().subject.classPrompt,
+                                                         m_project.recipe().subject))
+                             : QString();
+  m_classTitle->setText(
+      made == 0 ? tr("Class pictures: “%1”").arg(prompt)
+                : tr("Class pictures: “%1”, %2 of %3").arg(prompt).arg(made).arg(total));
 }
 
 void TrainPage::offerResume() {
@@ -430,7 +475,10 @@ void TrainPage::offerResume() {
   const api::RunSummary* run = m_training.unfinished();
   if (!run) return;
   m_message->showOffer(
-      tr("Run %1 stopped at step %2 of %3.").arg(fromStd(run->name)).arg(run->checkpoints.back()).arg(run->steps),
+      tr("Run %1 stopped at step %2 of %3.")
+          .arg(fromStd(run->name))
+          .arg(run->checkpoints.back())
+          .arg(run->steps),
       tr("It continues exactly where it was saved."),
       tr("Continue training"),
       [this, copy = *run] { m_training.resume(copy); },

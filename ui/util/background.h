@@ -21,16 +21,18 @@ void onGuiThread(QPointer<QObject> context, Then then) {
       Qt::QueuedConnection);
 }
 
-/// Runs `work()` on the thread pool, then `then(result)` on the GUI thread unless `context` is gone.
-/// What `work` refers to must outlive the pool: Application waits for it before it lets anything go.
+/// Runs `work()` on the thread pool, then `then(result)` on the GUI thread unless `context` is
+/// gone. What `work` refers to must outlive the pool: Application waits for it before it lets
+/// anything go.
 template <class Work, class Then>
 void inBackground(QObject* context, Work work, Then then) {
-  QThreadPool::globalInstance()->start(
-      [guard = QPointer<QObject>(context), work = std::move(work), then = std::move(then)]() mutable {
-        using Value = std::invoke_result_t<Work&>;
-        auto value = std::make_shared<Value>(work());
-        onGuiThread(guard, [value, then = std::move(then)]() mutable { then(std::move(*value)); });
-      });
+  QThreadPool::globalInstance()->start([guard = QPointer<QObject>(context),
+                                        work = std::move(work),
+                                        then = std::move(then)]() mutable {
+    using Value = std::invoke_result_t<Work&>;
+    auto value = std::make_shared<Value>(work());
+    onGuiThread(guard, [value, then = std::move(then)]() mutable { then(std::move(*value)); });
+  });
 }
 
 }  // namespace likeness::ui

@@ -13,13 +13,20 @@ namespace {
 QColor colourOf(Tint tint) {
   const Colours& c = Palette::colours();
   switch (tint) {
-    case Tint::Text: return c.text;
-    case Tint::Muted: return c.muted;
-    case Tint::Accent: return c.accent;
-    case Tint::OnAccent: return c.onAccent;
-    case Tint::Warning: return c.warning;
-    case Tint::Error: return c.error;
-    case Tint::Success: return c.success;
+    case Tint::Text:
+      return c.text;
+    case Tint::Muted:
+      return c.muted;
+    case Tint::Accent:
+      return c.accent;
+    case Tint::OnAccent:
+      return c.onAccent;
+    case Tint::Warning:
+      return c.warning;
+    case Tint::Error:
+      return c.error;
+    case Tint::Success:
+      return c.success;
   }
   return c.text;
 }

@@ -1,4 +1,5 @@
-// Line icons of resources/icons, drawn in the palette's colours at paint time, so that a theme change needs no reload.
+// Line icons of resources/icons, drawn in the palette's colours at paint time, so that a theme
+// change needs no reload.
 #pragma once
 
 #include <QIcon>

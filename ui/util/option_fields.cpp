@@ -27,7 +27,8 @@ const std::vector<OptionField>& trainOptions() {
     api::forEachSection(defaults, [&](std::string_view section, const auto& options) {
       using Section = std::remove_cvref_t<decltype(options)>;
       for (const auto& field : api::fields<Section>())
-        list.push_back({std::string(section) + "." + std::string(field.key), std::string(section), &field});
+        list.push_back(
+            {std::string(section) + "." + std::string(field.key), std::string(section), &field});
     });
     return list;
   }();
@@ -36,13 +37,17 @@ const std::vector<OptionField>& trainOptions() {
 
 api::FieldValue readOption(const api::TrainRequest& request, const std::string& path) {
   api::FieldValue value;
-  withOption(request, path, [&](const auto& field, const auto& options) { value = field.get(options); });
+  withOption(
+      request, path, [&](const auto& field, const auto& options) { value = field.get(options); });
   return value;
 }
 
-bool writeOption(api::TrainRequest& request, const std::string& path, const api::FieldValue& value) {
+bool writeOption(api::TrainRequest& request,
+                 const std::string& path,
+                 const api::FieldValue& value) {
   bool done = false;
-  withOption(request, path, [&](const auto& field, auto& options) { done = field.set(options, value); });
+  withOption(
+      request, path, [&](const auto& field, auto& options) { done = field.set(options, value); });
   return done;
 }
 

@@ -1,4 +1,5 @@
-// The options of a request by their dotted path, through the field tables: what the expert form reads and writes.
+// The options of a request by their dotted path, through the field tables: what the expert form
+// reads and writes.
 #pragma once
 
 #include <string>

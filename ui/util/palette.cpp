@@ -50,13 +50,19 @@ QString styleSheet(const Colours& c) {
   if (!file.open(QIODevice::ReadOnly)) return {};
   QString sheet = QString::fromUtf8(file.readAll());
   // Longer names first, so that @accentSoft is not taken for @accent.
-  const std::pair<const char*, QColor> names[] = {
-      {"@accentSoft", c.accentSoft}, {"@onAccent", c.onAccent}, {"@accent", c.accent},
-      {"@window", c.window},         {"@surface", c.surface},   {"@sunken", c.sunken},
-      {"@border", c.border},         {"@text", c.text},         {"@muted", c.muted},
-      {"@warning", c.warning},       {"@error", c.error},       {"@success", c.success}};
-  for (const auto& [name, colour] : names)
-    sheet.replace(QLatin1String(name), colour.name());
+  const std::pair<const char*, QColor> names[] = {{"@accentSoft", c.accentSoft},
+                                                  {"@onAccent", c.onAccent},
+                                                  {"@accent", c.accent},
+                                                  {"@window", c.window},
+                                                  {"@surface", c.surface},
+                                                  {"@sunken", c.sunken},
+                                                  {"@border", c.border},
+                                                  {"@text", c.text},
+                                                  {"@muted", c.muted},
+                                                  {"@warning", c.warning},
+                                                  {"@error", c.error},
+                                                  {"@success", c.success}};
+  for (const auto& [name, colour] : names) sheet.replace(QLatin1String(name), colour.name());
   return sheet;
 }
 
@@ -115,7 +121,8 @@ void Palette::start(QSettings& settings) {
   m_settings = &settings;
   // Before Qt 6.5 the platform theme's own palette tells, so look before it is replaced.
   const QPalette system = QGuiApplication::palette();
-  m_systemDark = system.color(QPalette::Window).lightness() < system.color(QPalette::WindowText).lightness();
+  m_systemDark =
+      system.color(QPalette::Window).lightness() < system.color(QPalette::WindowText).lightness();
 #if QT_VERSION >= QT_VERSION_CHECK(6, 5, 0)
   connect(QGuiApplication::styleHints(), &QStyleHints::colorSchemeChanged, this, &Palette::apply);
 #endif
@@ -131,7 +138,8 @@ void Palette::setTheme(Theme theme) {
 }
 
 void Palette::apply() {
-  m_colours = set(m_theme == Theme::System ? (systemIsDark() ? Theme::Dark : Theme::Light) : m_theme);
+  m_colours =
+      set(m_theme == Theme::System ? (systemIsDark() ? Theme::Dark : Theme::Light) : m_theme);
   QApplication::setPalette(qtPalette(m_colours));
   qApp->setStyleSheet(styleSheet(m_colours));
   Q_EMIT changed();

@@ -12,10 +12,10 @@ enum class Theme { System, Light, Dark, HighContrast };
 
 /// One set of colours; text pairs keep a contrast of 4.5:1 at least (tests/ui checks it).
 struct Colours {
-  QColor window, surface, sunken, border;   ///< page, card, well behind pictures, hairline
-  QColor text, muted;                       ///< body, hint
-  QColor accent, onAccent, accentSoft;      ///< the one next action; the subject curve; selection
-  QColor classCurve, neutralCurve;          ///< class loss; learning rate
+  QColor window, surface, sunken, border;  ///< page, card, well behind pictures, hairline
+  QColor text, muted;                      ///< body, hint
+  QColor accent, onAccent, accentSoft;     ///< the one next action; the subject curve; selection
+  QColor classCurve, neutralCurve;         ///< class loss; learning rate
   QColor warning, error, success;
   bool dark = false;
 };

@@ -6,7 +6,9 @@
 #include <QComboBox>
 #include <QScrollBar>
 
-static void registerResources() { Q_INIT_RESOURCE(app); }  // the macro must stand outside any namespace
+static void registerResources() {
+  Q_INIT_RESOURCE(app);
+}  // the macro must stand outside any namespace
 
 namespace likeness::ui {
 namespace {

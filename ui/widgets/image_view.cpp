@@ -58,7 +58,8 @@ void ImageView::paintEvent(QPaintEvent*) {
   }
   painter.setClipPath(well);
   const QSizeF room(width() - 16.0, height() - 16.0);
-  const double scale = std::min({room.width() / m_image.width(), room.height() / m_image.height(), kMostEnlarged});
+  const double scale =
+      std::min({room.width() / m_image.width(), room.height() / m_image.height(), kMostEnlarged});
   const QSizeF size = QSizeF(m_image.size()) * scale;
   const QRectF target(QPointF((width() - size.width()) / 2, (height() - size.height()) / 2), size);
   painter.drawImage(target, m_image);

@@ -52,7 +52,8 @@ struct LossPlot::Private {
     line[3]->setPen(pen(c.classCurve, 1.8, Qt::DashLine));
     line[4]->setPen(pen(c.neutralCurve, 1, Qt::SolidLine));
     line[2]->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssDisc, c.accent, c.accent, 5));
-    line[3]->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssDisc, c.classCurve, c.classCurve, 5));
+    line[3]->setScatterStyle(
+        QCPScatterStyle(QCPScatterStyle::ssDisc, c.classCurve, c.classCurve, 5));
     raw[0]->setPen(pen(c.accent, 1, Qt::SolidLine, 0.25));
     raw[1]->setPen(pen(c.classCurve, 1, Qt::SolidLine, 0.25));
     checkpoints->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssTriangle, c.muted, c.muted, 7));
@@ -96,9 +97,9 @@ struct LossPlot::Private {
     for (std::size_t i = 0; i < 4; ++i) {
       if (!line[i]->visible() || line[i]->data()->isEmpty()) continue;
       bool found = false;
-      const QCPRange r = line[i]->data()->valueRange(found, plot->yAxis->scaleType() == QCPAxis::stLogarithmic
-                                                                ? QCP::sdPositive
-                                                                : QCP::sdBoth);
+      const QCPRange r = line[i]->data()->valueRange(
+          found,
+          plot->yAxis->scaleType() == QCPAxis::stLogarithmic ? QCP::sdPositive : QCP::sdBoth);
       if (!found) continue;
       range = any ? range.expanded(r) : r;
       any = true;

@@ -1,4 +1,5 @@
-// The live curves: subject and class loss as they come, smoothed, and the probe that means something.
+// The live curves: subject and class loss as they come, smoothed, and the probe that means
+// something.
 #pragma once
 
 #include <QPointF>

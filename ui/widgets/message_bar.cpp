@@ -82,9 +82,10 @@ void MessageBar::present(const char* name,
                          const QString& hint,
                          const QString& detail) {
   const QLatin1String what(tone);
-  m_icon->setPixmap(icon(name, what == QLatin1String("error")     ? Tint::Error
-                               : what == QLatin1String("warning") ? Tint::Warning
-                                                                  : Tint::Accent)
+  m_icon->setPixmap(icon(name,
+                         what == QLatin1String("error")     ? Tint::Error
+                         : what == QLatin1String("warning") ? Tint::Warning
+                                                            : Tint::Accent)
                         .pixmap(20, 20));
   m_sentence->setText(sentence);
   m_hint->setText(hint);

@@ -1,4 +1,5 @@
-// A sentence that stays until it is answered: what happened, what to do, details behind a button. Never modal.
+// A sentence that stays until it is answered: what happened, what to do, details behind a button.
+// Never modal.
 #pragma once
 
 #include <QFrame>
@@ -30,7 +31,11 @@ class MessageBar : public QFrame {
   QString sentence() const;
 
  private:
-  void present(const char* icon, const char* tone, const QString& sentence, const QString& hint, const QString& detail);
+  void present(const char* icon,
+               const char* tone,
+               const QString& sentence,
+               const QString& hint,
+               const QString& detail);
 
   QLabel *m_icon, *m_sentence, *m_hint;
   QPushButton *m_action, *m_details, *m_close;

@@ -31,7 +31,8 @@ class NumberBox : public QDoubleSpinBox {
     if (!info.unit.empty()) setSuffix(QStringLiteral(" ") + Texts::option(info.unit));
   }
   QString textFromValue(double value) const override {
-    return m_whole ? QString::number(static_cast<qlonglong>(value)) : QString::number(value, 'g', 10);
+    return m_whole ? QString::number(static_cast<qlonglong>(value))
+                   : QString::number(value, 'g', 10);
   }
   double valueFromText(const QString& text) const override {
     QString number = text;
@@ -75,13 +76,15 @@ OptionEditor numberBox(const api::FieldInfo& info, const Report& report) {
   });
   return {box, [box, whole](const api::FieldValue& value) {
             const QSignalBlocker quiet(box);
-            box->setValue(whole ? static_cast<double>(std::get<std::int64_t>(value)) : std::get<double>(value));
+            box->setValue(whole ? static_cast<double>(std::get<std::int64_t>(value))
+                                : std::get<double>(value));
           }};
 }
 
 OptionEditor comboBox(const api::FieldInfo& info, const Report& report) {
   auto* box = new QComboBox;
-  for (const std::string_view choice : info.choices) box->addItem(Texts::option(choice), fromStd(choice));
+  for (const std::string_view choice : info.choices)
+    box->addItem(Texts::option(choice), fromStd(choice));
   QObject::connect(box, &QComboBox::currentIndexChanged, box, [box, report](int index) {
     report(toStd(box->itemData(index).toString()));
   });
@@ -93,7 +96,8 @@ OptionEditor comboBox(const api::FieldInfo& info, const Report& report) {
 
 OptionEditor lineEdit(const Report& report) {
   auto* edit = new QLineEdit;
-  QObject::connect(edit, &QLineEdit::editingFinished, edit, [edit, report] { report(toStd(edit->text())); });
+  QObject::connect(
+      edit, &QLineEdit::editingFinished, edit, [edit, report] { report(toStd(edit->text())); });
   return {edit, [edit](const api::FieldValue& value) {
             const QString text = fromStd(std::get<std::string>(value));
             if (edit->text() != text) edit->setText(text);
@@ -111,29 +115,36 @@ OptionEditor listEdit(const Report& report) {
       if (!line.trimmed().isEmpty()) lines.push_back(toStd(line.trimmed()));
     report(lines);
   });
-  return {edit, [edit](const api::FieldValue& value) {
-            QStringList lines;
-            for (const std::string& line : std::get<std::vector<std::string>>(value)) lines << fromStd(line);
-            QStringList shown;
-            for (const QString& line : edit->toPlainText().split(QLatin1Char('\n'), Qt::SkipEmptyParts))
-              if (!line.trimmed().isEmpty()) shown << line.trimmed();
-            if (shown == lines) return;  // leaves the cursor and half-written lines alone
-            const QSignalBlocker quiet(edit);
-            edit->setPlainText(lines.join(QLatin1Char('\n')));
-          }};
+  return {
+      edit, [edit](const api::FieldValue& value) {
+        QStringList lines;
+        for (const std::string& line : std::get<std::vector<std::string>>(value))
+          lines << fromStd(line);
+        QStringList shown;
+        for (const QString& line : edit->toPlainText().split(QLatin1Char('\n'), Qt::SkipEmptyParts))
+          if (!line.trimmed().isEmpty()) shown << line.trimmed();
+        if (shown == lines) return;  // leaves the cursor and half-written lines alone
+        const QSignalBlocker quiet(edit);
+        edit->setPlainText(lines.join(QLatin1Char('\n')));
+      }};
 }
 
 }  // namespace
 
 OptionEditor makeOptionEditor(const api::FieldInfo& info, Report report) {
   switch (info.kind) {
-    case api::FieldKind::Boolean: return checkBox(report);
+    case api::FieldKind::Boolean:
+      return checkBox(report);
     case api::FieldKind::Integer:
-    case api::FieldKind::Number: return numberBox(info, report);
-    case api::FieldKind::Choice: return comboBox(info, report);
-    case api::FieldKind::TextList: return listEdit(report);
+    case api::FieldKind::Number:
+      return numberBox(info, report);
+    case api::FieldKind::Choice:
+      return comboBox(info, report);
+    case api::FieldKind::TextList:
+      return listEdit(report);
     case api::FieldKind::Text:
-    case api::FieldKind::Path: return lineEdit(report);
+    case api::FieldKind::Path:
+      return lineEdit(report);
   }
   return {};
 }

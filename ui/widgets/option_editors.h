@@ -15,6 +15,7 @@ struct OptionEditor {
 };
 
 /// `report` is called when the person has changed the value.
-OptionEditor makeOptionEditor(const api::FieldInfo& info, std::function<void(const api::FieldValue&)> report);
+OptionEditor makeOptionEditor(const api::FieldInfo& info,
+                              std::function<void(const api::FieldValue&)> report);
 
 }  // namespace likeness::ui

@@ -53,7 +53,9 @@ OptionForm::OptionForm(const QStringList& skip, QWidget* parent)
   }
 }
 
-void OptionForm::addSection(QVBoxLayout* column, const std::string& section, const QStringList& skip) {
+void OptionForm::addSection(QVBoxLayout* column,
+                            const std::string& section,
+                            const QStringList& skip) {
   auto* box = new QWidget;
   auto* rows = new QVBoxLayout(box);
   rows->setContentsMargins(0, kGrid, 0, 0);
@@ -135,7 +137,8 @@ void OptionForm::take(const QString& path, const api::FieldValue& value) {
   Q_EMIT edited(path, value);
 }
 
-void OptionForm::setRequest(const api::TrainRequest& request, const api::TrainRequest& recommended) {
+void OptionForm::setRequest(const api::TrainRequest& request,
+                            const api::TrainRequest& recommended) {
   for (auto it = m_rows.begin(); it != m_rows.end(); ++it) {
     const std::string path = toStd(it.key());
     it->value = readOption(request, path);
@@ -147,9 +150,10 @@ void OptionForm::setRequest(const api::TrainRequest& request, const api::TrainRe
 
 void OptionForm::setProblems(const std::vector<api::FieldError>& problems) {
   for (auto it = m_rows.begin(); it != m_rows.end(); ++it) {
-    const auto problem = std::find_if(problems.begin(), problems.end(), [&](const api::FieldError& p) {
-      return fromStd(p.path) == it.key();
-    });
+    const auto problem =
+        std::find_if(problems.begin(), problems.end(), [&](const api::FieldError& p) {
+          return fromStd(p.path) == it.key();
+        });
     const bool bad = problem != problems.end();
     auto* caption = it->box->findChild<QLabel*>();
     if (caption->property("tone").toString().isEmpty() == !bad) continue;
@@ -166,8 +170,9 @@ void OptionForm::filter(const QString& words) {
     bool any = false;
     for (const QString& path : paths) {
       const Row& row = m_rows[path];
-      const bool hit = std::all_of(
-          wanted.begin(), wanted.end(), [&](const QString& word) { return row.words.contains(word); });
+      const bool hit = std::all_of(wanted.begin(), wanted.end(), [&](const QString& word) {
+        return row.words.contains(word);
+      });
       row.box->setVisible(hit);
       any = any || hit;
     }

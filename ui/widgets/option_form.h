@@ -35,7 +35,7 @@ class OptionForm : public QWidget {
     QWidget* box = nullptr;     ///< label, editor and arrow
     QWidget* editor = nullptr;  ///< object name "option:PATH"
     QToolButton* reset = nullptr;
-    QString words;              ///< what the search looks at
+    QString words;  ///< what the search looks at
     std::function<void(const api::FieldValue&)> show;
     api::FieldValue value, recommended;
   };

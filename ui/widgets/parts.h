@@ -1,4 +1,5 @@
-// Small pieces that every page is put together from, so that spacing and roles stay the same everywhere.
+// Small pieces that every page is put together from, so that spacing and roles stay the same
+// everywhere.
 #pragma once
 
 #include <QFrame>

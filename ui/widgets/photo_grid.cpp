@@ -22,7 +22,9 @@ class PhotoDelegate : public QStyledItemDelegate {
     return {kSide + 16, kSide + 16 + option.fontMetrics.height() + 4};
   }
 
-  void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+  void paint(QPainter* painter,
+             const QStyleOptionViewItem& option,
+             const QModelIndex& index) const override {
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
     painter->setRenderHint(QPainter::SmoothPixmapTransform);
@@ -48,7 +50,8 @@ class PhotoDelegate : public QStyledItemDelegate {
           .paint(painter, box.adjusted(56, 56, -56, -56).toRect());
     }
     if (excluded) {
-      icon("eye-off", Tint::Text).paint(painter, QRectF(box.center() - QPointF(14, 14), QSizeF(28, 28)).toRect());
+      icon("eye-off", Tint::Text)
+          .paint(painter, QRectF(box.center() - QPointF(14, 14), QSizeF(28, 28)).toRect());
     } else if (!error.isEmpty() || !findings.isEmpty()) {
       const QRectF badge(box.right() - 32, box.top() + 6, 26, 26);
       painter->setPen(Qt::NoPen);
@@ -142,13 +145,16 @@ void PhotoGrid::paintEvent(QPaintEvent* event) {
       section.setWeight(QFont::DemiBold);
       section.setPointSizeF(section.pointSizeF() * 1.15);
       painter.setFont(section);
-      painter.drawText(QRect(0, centre.y() - 8, viewport()->width(), 28), Qt::AlignCenter, tr("Drop 3 to 5 photos here"));
+      painter.drawText(QRect(0, centre.y() - 8, viewport()->width(), 28),
+                       Qt::AlignCenter,
+                       tr("Drop 3 to 5 photos here"));
       painter.setFont(font());
       painter.setPen(c.muted);
-      painter.drawText(QRect(24, centre.y() + 24, viewport()->width() - 48, 60),
-                       Qt::AlignHCenter | Qt::AlignTop | Qt::TextWordWrap,
-                       tr("Sharp, well lit, from different sides, with nothing else like it in the picture.\n"
-                          "Or click to choose them."));
+      painter.drawText(
+          QRect(24, centre.y() + 24, viewport()->width() - 48, 60),
+          Qt::AlignHCenter | Qt::AlignTop | Qt::TextWordWrap,
+          tr("Sharp, well lit, from different sides, with nothing else like it in the picture.\n"
+             "Or click to choose them."));
     }
   }
   QListView::paintEvent(event);

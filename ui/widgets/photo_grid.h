@@ -1,4 +1,5 @@
-// The photos as squares, cropped as training will see them; while it is empty, the place to drop them.
+// The photos as squares, cropped as training will see them; while it is empty, the place to drop
+// them.
 #pragma once
 
 #include <QListView>

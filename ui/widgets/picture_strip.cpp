@@ -19,7 +19,9 @@ class StripDelegate : public QStyledItemDelegate {
     const bool caption = !index.data(Qt::DisplayRole).toString().isEmpty();
     return {m_side + 8, m_side + 8 + (caption ? option.fontMetrics.height() + 2 : 0)};
   }
-  void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+  void paint(QPainter* painter,
+             const QStyleOptionViewItem& option,
+             const QModelIndex& index) const override {
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
     painter->setRenderHint(QPainter::SmoothPixmapTransform);
@@ -42,9 +44,10 @@ class StripDelegate : public QStyledItemDelegate {
     }
     painter->setPen(c.muted);
     const QString caption = index.data(Qt::DisplayRole).toString();
-    painter->drawText(QRectF(option.rect.x(), box.bottom() + 2, option.rect.width(), option.fontMetrics.height()),
-                      Qt::AlignCenter,
-                      option.fontMetrics.elidedText(caption, Qt::ElideRight, option.rect.width()));
+    painter->drawText(
+        QRectF(option.rect.x(), box.bottom() + 2, option.rect.width(), option.fontMetrics.height()),
+        Qt::AlignCenter,
+        option.fontMetrics.elidedText(caption, Qt::ElideRight, option.rect.width()));
     painter->restore();
   }
 
@@ -88,7 +91,9 @@ void PictureStrip::paintEvent(QPaintEvent* event) {
   if (!model() || model()->rowCount() > 0 || m_placeholder.isEmpty()) return;
   QPainter painter(viewport());
   painter.setPen(Palette::colours().muted);
-  painter.drawText(viewport()->rect().adjusted(16, 0, -16, 0), Qt::AlignCenter | Qt::TextWordWrap, m_placeholder);
+  painter.drawText(viewport()->rect().adjusted(16, 0, -16, 0),
+                   Qt::AlignCenter | Qt::TextWordWrap,
+                   m_placeholder);
 }
 
 void PictureStrip::wheelEvent(QWheelEvent* event) {

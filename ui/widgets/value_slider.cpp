@@ -8,7 +8,8 @@
 
 namespace likeness::ui {
 
-ValueSlider::ValueSlider(const char* name, double min, double max, double step, double sliderMax, QWidget* parent)
+ValueSlider::ValueSlider(
+    const char* name, double min, double max, double step, double sliderMax, QWidget* parent)
     : QWidget(parent),
       m_min(min),
       m_step(step),
@@ -29,7 +30,9 @@ ValueSlider::ValueSlider(const char* name, double min, double max, double step, 
   row->addWidget(m_slider, 1);
   row->addWidget(m_number);
   setFocusProxy(m_slider);
-  connect(m_slider, &QSlider::valueChanged, this, [this](int position) { take(m_min + position * m_step); });
+  connect(m_slider, &QSlider::valueChanged, this, [this](int position) {
+    take(m_min + position * m_step);
+  });
   connect(m_number, &QDoubleSpinBox::valueChanged, this, &ValueSlider::take);
 }
 

@@ -13,7 +13,12 @@ class ValueSlider : public QWidget {
  public:
   /// `name` becomes NAMESlider and NAMENumber of the two controls. `sliderMax` may be below `max`:
   /// the number reaches further than the slider.
-  ValueSlider(const char* name, double min, double max, double step, double sliderMax, QWidget* parent = nullptr);
+  ValueSlider(const char* name,
+              double min,
+              double max,
+              double step,
+              double sliderMax,
+              QWidget* parent = nullptr);
   double value() const { return m_value; }
   /// Emits nothing.
   void setValue(double value);

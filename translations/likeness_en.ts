@@ -1,0 +1,62 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="en">
+<context>
+    <name>likeness::ui::MainWindow</name>
+    <message numerus="yes">
+        <source>%n to check</source>
+        <translation>
+            <numerusform>%n to check</numerusform>
+            <numerusform>%n to check</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::PhotosPage</name>
+    <message numerus="yes">
+        <source>%n file(s) could not be used.</source>
+        <translation>
+            <numerusform>%n file could not be used.</numerusform>
+            <numerusform>%n files could not be used.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>“%1” is %n tokens of this model (%2). A short rare word such as sks learns better.</source>
+        <translation>
+            <numerusform>“%1” is %n tokens of this model (%2). A short rare word such as sks learns better.</numerusform>
+            <numerusform>“%1” is %n tokens of this model (%2). A short rare word such as sks learns better.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n photo(s)</source>
+        <translation>
+            <numerusform>%n photo</numerusform>
+            <numerusform>%n photos</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n to check</source>
+        <translation>
+            <numerusform>%n to check</numerusform>
+            <numerusform>%n to check</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n left out</source>
+        <translation>
+            <numerusform>%n left out</numerusform>
+            <numerusform>%n left out</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::TrainPage</name>
+    <message numerus="yes">
+        <source>Expert: %n option(s)</source>
+        <translation>
+            <numerusform>Expert: %n option</numerusform>
+            <numerusform>Expert: %n options</numerusform>
+        </translation>
+    </message>
+</context>
+</TS>
