@@ -61,9 +61,9 @@ TEST(Generator, PictureOfASeedDoesNotDependOnCountOrBatch) {
     return generator.decode(*generator.latents(job));
   };
   for (const double eta : {0.0, 1.0}) {
-    const auto together = decoded(8, {10, 11, 12, 13, 14}, eta);
-    const auto parted = decoded(2, {10, 11, 12, 13, 14}, eta);
-    ASSERT_EQ(together.size(), 5U);
+    const auto together = decoded(8, {10, 11, 12}, eta);
+    const auto parted = decoded(2, {10, 11, 12}, eta);
+    ASSERT_EQ(together.size(), 3U);
     for (std::size_t i = 0; i < together.size(); ++i) {
       const auto alone = decoded(1, {10 + static_cast<std::int64_t>(i)}, eta);
       EXPECT_LE(maxDifference(together[i], alone.front()), kBatchTolerance) << i;
