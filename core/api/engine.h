@@ -1,4 +1,5 @@
-// The engine as the window and the command line see it. Implemented by core/engine (real) and tests/support (fake).
+// The engine as the window and the command line see it. Implemented by core/engine (real) and
+// tests/support (fake).
 #pragma once
 
 #include <functional>
@@ -11,7 +12,10 @@
 
 namespace likeness::api {
 
-enum class StopMode { Now, AfterStep };  ///< Now: drop the picture or step under way; both keep a checkpoint
+enum class StopMode {
+  Now,
+  AfterStep
+};  ///< Now: drop the picture or step under way; both keep a checkpoint
 
 /// Commands to a running job. Every call returns at once; any thread.
 class JobControl {
@@ -36,12 +40,12 @@ class Subscription {
 using EventSink = std::function<void(const Event&)>;
 
 struct Device {
-  std::string id;           ///< "cpu", "cuda:0": what ComputeOptions::device takes
-  std::string name;         ///< "AMD EPYC, 2 cores, AVX-512 bf16"
+  std::string id;    ///< "cpu", "cuda:0": what ComputeOptions::device takes
+  std::string name;  ///< "AMD EPYC, 2 cores, AVX-512 bf16"
   std::int64_t memoryMiB = 0;
   std::int64_t freeMiB = 0;
-  bool bf16 = false;        ///< bf16 is fast here
-  std::string note;         ///< "bf16 self-check passed", "driver 580"
+  bool bf16 = false;  ///< bf16 is fast here
+  std::string note;   ///< "bf16 self-check passed", "driver 580"
 };
 
 /// Thread-safe. Jobs run in order of submission on one compute thread.
@@ -59,11 +63,14 @@ class Engine {
 
 struct EngineOptions {
   std::filesystem::path resources;  ///< for `starter`
-  std::function<void(int level, std::string_view message)> log;  ///< spdlog levels; any thread; may be empty
-  int niceness = 10;  ///< of the compute thread, so that a window stays responsive; 0 = as the program
+  std::function<void(int level, std::string_view message)>
+      log;  ///< spdlog levels; any thread; may be empty
+  int niceness =
+      10;  ///< of the compute thread, so that a window stays responsive; 0 = as the program
 };
 
-/// The one symbol of the engine module: `extern "C" likeness_make_engine`. The caller owns the result.
+/// The one symbol of the engine module: `extern "C" likeness_make_engine`. The caller owns the
+/// result.
 using MakeEngine = Engine* (*)(const EngineOptions&);
 
 }  // namespace likeness::api

@@ -13,12 +13,12 @@
 namespace likeness::api {
 namespace {
 
-enum Exit { kInternal = 1, kUsage = 2, kInput = 3, kResources = 4 };
+constexpr int kInternal = 1, kUsage = 2, kInput = 3, kResources = 4;
 
 struct Row {
   ErrorCode code;
   std::string_view name;
-  Exit exit;
+  int exit;  ///< of likeness-cli
   std::string_view message;
   std::string_view hint;
 };

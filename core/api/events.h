@@ -16,7 +16,17 @@ namespace likeness::api {
 
 using JobId = std::uint64_t;
 
-enum class Stage { LoadModel, PreparePhotos, ClassImages, CacheLatents, Train, Generate, Export, Verify, Bench };
+enum class Stage {
+  LoadModel,
+  PreparePhotos,
+  ClassImages,
+  CacheLatents,
+  Train,
+  Generate,
+  Export,
+  Verify,
+  Bench
+};
 /// English words for a stage, "Making class pictures"; the window translates them.
 std::string_view label(Stage stage);
 
@@ -38,8 +48,8 @@ struct PictureReady {
   Image image;
   std::filesystem::path file;  ///< empty when it was not written
   std::int64_t step = 0;       ///< training step, or sampler step of a preview
-  std::int64_t index = 0;      ///< position among its kind (class image, prompt of a sample, picture of a batch)
-  std::int64_t total = 0;      ///< how many there will be
+  std::int64_t index = 0;  ///< among its kind: class image, prompt of a sample, picture of a batch
+  std::int64_t total = 0;  ///< how many there will be
   std::string prompt;
   std::int64_t seed = 0;
 };
@@ -52,7 +62,8 @@ struct Warning {
   Error error;
 };
 
-/// Named figures of a finished job, as printed by `--json` ("step_s_median", "peak_rss_mib", "files").
+/// Named figures of a finished job, as printed by `--json` ("step_s_median", "peak_rss_mib",
+/// "files").
 using Figures = std::vector<std::pair<std::string, FieldValue>>;
 struct Completed {
   std::vector<std::filesystem::path> artifacts;
@@ -73,11 +84,28 @@ struct JobFinished {
 struct Event {
   JobId job = 0;
   std::uint64_t sequence = 0;  ///< rises by one per event of the engine
-  std::variant<JobQueued, JobStarted, StageChanged, Progress, PictureReady, CheckpointSaved, Warning, JobFinished> body;
+  std::variant<JobQueued,
+               JobStarted,
+               StageChanged,
+               Progress,
+               PictureReady,
+               CheckpointSaved,
+               Warning,
+               JobFinished>
+      body;
 };
 
-/// Curves of a run. Probe values use fixed noise and timesteps, so they are comparable between steps.
-enum class Series { SubjectLoss, ClassLoss, ProbeSubject, ProbeClass, LearningRate, GradNorm, StepSeconds };
+/// Curves of a run. Probe values use fixed noise and timesteps, so they are comparable between
+/// steps.
+enum class Series {
+  SubjectLoss,
+  ClassLoss,
+  ProbeSubject,
+  ProbeClass,
+  LearningRate,
+  GradNorm,
+  StepSeconds
+};
 struct MetricSample {
   std::int64_t step = 0;
   Series series = Series::SubjectLoss;

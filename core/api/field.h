@@ -1,4 +1,5 @@
-// Field tables: one constexpr row per option feeds YAML, validation, command-line flags, the form and the docs page.
+// Field tables: one constexpr row per option feeds YAML, validation, command-line flags, the form
+// and the docs page.
 #pragma once
 
 #include <array>
@@ -18,13 +19,12 @@ namespace likeness::api {
 enum class FieldKind { Boolean, Integer, Number, Text, Path, Choice, TextList };
 
 /// An option's value without its type. Choice and Path travel as text.
-using FieldValue =
-    std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
+using FieldValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
 
 /// What a person needs to know of an option; all texts English, translated by the window.
 struct FieldInfo {
-  std::string_view key;    ///< YAML leaf, camelCase; the flag is its kebab-case form
-  std::string_view label;  ///< plain words, for the form
+  std::string_view key;        ///< YAML leaf, camelCase; the flag is its kebab-case form
+  std::string_view label;      ///< plain words, for the form
   std::string_view help = "";  ///< one or two sentences: what it does, when to change it
   std::string_view unit = "";
   double min = std::numeric_limits<double>::lowest();  ///< inclusive; numbers only
@@ -72,23 +72,33 @@ struct MemberOf<M S::*> {
 };
 template <class M>
 constexpr FieldKind kindOf() {
-  if constexpr (std::is_same_v<M, bool>) return FieldKind::Boolean;
-  else if constexpr (std::is_integral_v<M>) return FieldKind::Integer;
-  else if constexpr (std::is_floating_point_v<M>) return FieldKind::Number;
-  else if constexpr (std::is_enum_v<M>) return FieldKind::Choice;
-  else if constexpr (std::is_same_v<M, std::filesystem::path>) return FieldKind::Path;
-  else if constexpr (std::is_same_v<M, std::vector<std::string>>) return FieldKind::TextList;
-  else return FieldKind::Text;
+  if constexpr (std::is_same_v<M, bool>)
+    return FieldKind::Boolean;
+  else if constexpr (std::is_integral_v<M>)
+    return FieldKind::Integer;
+  else if constexpr (std::is_floating_point_v<M>)
+    return FieldKind::Number;
+  else if constexpr (std::is_enum_v<M>)
+    return FieldKind::Choice;
+  else if constexpr (std::is_same_v<M, std::filesystem::path>)
+    return FieldKind::Path;
+  else if constexpr (std::is_same_v<M, std::vector<std::string>>)
+    return FieldKind::TextList;
+  else
+    return FieldKind::Text;
 }
 template <auto First, auto... Rest>
 constexpr auto& reach(auto& object) {
-  if constexpr (sizeof...(Rest) == 0) return object.*First;
-  else return reach<Rest...>(object.*First);
+  if constexpr (sizeof...(Rest) == 0)
+    return object.*First;
+  else
+    return reach<Rest...>(object.*First);
 }
 }  // namespace detail
 
-/// `field<&LoraOptions::rank>({.key = "rank", .label = "Rank", ...})`. Further pointers reach into nested
-/// structs: `field<&PriorOptions::sampling, &SamplingOptions::steps>(...)` is a row of PriorOptions.
+/// `field<&LoraOptions::rank>({.key = "rank", .label = "Rank", ...})`. Further pointers reach into
+/// nested structs: `field<&PriorOptions::sampling, &SamplingOptions::steps>(...)` is a row of
+/// PriorOptions.
 template <auto First, auto... Rest>
 constexpr auto field(FieldInfo info) {
   using S = typename detail::MemberOf<decltype(First)>::Struct;
@@ -98,12 +108,18 @@ constexpr auto field(FieldInfo info) {
   if constexpr (std::is_enum_v<M>) row.choices = EnumNames<M>::names;
   row.get = [](const S& object) -> FieldValue {
     const M& member = detail::reach<First, Rest...>(object);
-    if constexpr (std::is_same_v<M, bool>) return member;
-    else if constexpr (std::is_integral_v<M>) return static_cast<std::int64_t>(member);
-    else if constexpr (std::is_floating_point_v<M>) return static_cast<double>(member);
-    else if constexpr (std::is_enum_v<M>) return std::string(enumName(member));
-    else if constexpr (std::is_same_v<M, std::filesystem::path>) return member.string();
-    else return member;
+    if constexpr (std::is_same_v<M, bool>)
+      return member;
+    else if constexpr (std::is_integral_v<M>)
+      return static_cast<std::int64_t>(member);
+    else if constexpr (std::is_floating_point_v<M>)
+      return static_cast<double>(member);
+    else if constexpr (std::is_enum_v<M>)
+      return std::string(enumName(member));
+    else if constexpr (std::is_same_v<M, std::filesystem::path>)
+      return member.string();
+    else
+      return member;
   };
   row.set = [](S& object, const FieldValue& value) -> bool {
     M& member = detail::reach<First, Rest...>(object);
@@ -121,8 +137,7 @@ constexpr auto field(FieldInfo info) {
     } else if constexpr (std::is_enum_v<M>) {
       if (const auto* v = std::get_if<std::string>(&value)) return parseEnum(*v, member);
     } else if constexpr (std::is_same_v<M, std::vector<std::string>>) {
-      if (const auto* v = std::get_if<std::vector<std::string>>(&value))
-        return member = *v, true;
+      if (const auto* v = std::get_if<std::vector<std::string>>(&value)) return member = *v, true;
       if (const auto* v = std::get_if<std::string>(&value)) return member = {*v}, true;
     } else {
       if (const auto* v = std::get_if<std::string>(&value)) return member = *v, true;

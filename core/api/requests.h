@@ -54,8 +54,9 @@ struct TrainRequest {
   CheckpointOptions checkpoints;
   ComputeOptions compute;
   std::filesystem::path runFolder;
-  std::filesystem::path classImageFolder;  ///< shared store (project's class-images/); empty = inside the run
-  std::filesystem::path cacheFolder;       ///< latents; empty = inside the run
+  std::filesystem::path
+      classImageFolder;  ///< shared store (project's class-images/); empty = inside the run
+  std::filesystem::path cacheFolder;  ///< latents; empty = inside the run
   bool resume = false;
   bool operator==(const TrainRequest&) const = default;
 };
@@ -66,24 +67,24 @@ struct GenerateRequest {
   std::vector<AdapterRef> adapters;
   std::string prompt;
   std::string negativePrompt;
-  SubjectOptions subject;     ///< renders {subject}; empty classWord = prompt is taken as it is
+  SubjectOptions subject;  ///< renders {subject}; empty classWord = prompt is taken as it is
   SamplingOptions sampling;
-  std::int64_t seed = 1;      ///< picture i has seed + i
+  std::int64_t seed = 1;  ///< picture i has seed + i
   std::int64_t count = 1;
-  std::int64_t width = 0;     ///< pixels, multiple of 8; 0 = what the model was made for
+  std::int64_t width = 0;  ///< pixels, multiple of 8; 0 = what the model was made for
   std::int64_t height = 0;
   std::filesystem::path initialLatents;  ///< one tensor `latents` [N, 4, h, w] of standard noise
   std::int64_t previewEvery = 0;         ///< sampler steps between previews; 0 = none
   ComputeOptions compute;
-  std::filesystem::path outFolder;       ///< PNG files; empty = pictures only as events
-  bool grid = false;                     ///< also writes one contact sheet
+  std::filesystem::path outFolder;  ///< PNG files; empty = pictures only as events
+  bool grid = false;                ///< also writes one contact sheet
   bool operator==(const GenerateRequest&) const = default;
 };
 
 /// Makes (or completes) the class pictures of a base model, under their key.
 struct ClassImagesRequest {
   ModelRef base;
-  SubjectOptions subject;       ///< classWord and classPrompt count
+  SubjectOptions subject;  ///< classWord and classPrompt count
   PriorOptions prior;
   std::int64_t resolution = 0;
   std::int64_t seed = 1;
@@ -92,7 +93,8 @@ struct ClassImagesRequest {
   bool operator==(const ClassImagesRequest&) const = default;
 };
 
-/// A run's checkpoint in the form that other tools read; reopened and re-rendered before it is done.
+/// A run's checkpoint in the form that other tools read; reopened and re-rendered before it is
+/// done.
 struct ExportRequest {
   std::filesystem::path runFolder;
   std::string checkpoint = "latest";
@@ -111,7 +113,8 @@ struct BenchRequest {
   bool operator==(const BenchRequest&) const = default;
 };
 
-using Request = std::variant<TrainRequest, GenerateRequest, ClassImagesRequest, ExportRequest, BenchRequest>;
+using Request =
+    std::variant<TrainRequest, GenerateRequest, ClassImagesRequest, ExportRequest, BenchRequest>;
 
 /// A rule broken by a field: `path` is the dotted YAML path ("training.learningRate").
 struct FieldError {
@@ -123,7 +126,7 @@ struct FieldError {
 /// Visits every option section of a request in YAML order: visitor(sectionName, struct&).
 /// The one list of sections, shared by YAML, validation, flags, form and docs.
 template <class R, class Visitor>
-  requires std::is_same_v<std::remove_const_t<R>, TrainRequest>
+requires std::is_same_v<std::remove_const_t<R>, TrainRequest>
 void forEachSection(R& r, Visitor&& visit) {
   visit("subject", r.subject);
   visit("training", r.training);
@@ -136,27 +139,27 @@ void forEachSection(R& r, Visitor&& visit) {
 }
 
 template <class R, class Visitor>
-  requires std::is_same_v<std::remove_const_t<R>, GenerateRequest>
+requires std::is_same_v<std::remove_const_t<R>, GenerateRequest>
 void forEachSection(R& r, Visitor&& visit) {
   visit("subject", r.subject);
   visit("sampling", r.sampling);
   visit("compute", r.compute);
 }
 template <class R, class Visitor>
-  requires std::is_same_v<std::remove_const_t<R>, ClassImagesRequest>
+requires std::is_same_v<std::remove_const_t<R>, ClassImagesRequest>
 void forEachSection(R& r, Visitor&& visit) {
   visit("subject", r.subject);
   visit("prior", r.prior);
   visit("compute", r.compute);
 }
 template <class R, class Visitor>
-  requires std::is_same_v<std::remove_const_t<R>, ExportRequest> || std::is_same_v<std::remove_const_t<R>, BenchRequest>
-void forEachSection(R& r, Visitor&& visit) {
-  visit("compute", r.compute);
-}
+requires std::is_same_v<std::remove_const_t<R>, ExportRequest> ||
+    std::is_same_v<std::remove_const_t<R>, BenchRequest>
+void forEachSection(R& r, Visitor&& visit) { visit("compute", r.compute); }
 
 /// Rows of the plain members of a request: prompt, seed, count, size...
-template <> std::span<const Field<GenerateRequest>> fields<GenerateRequest>();
+template <>
+std::span<const Field<GenerateRequest>> fields<GenerateRequest>();
 
 /// Ranges of the field tables and the rules between fields. Looks at values only, never at files.
 std::vector<FieldError> validate(const TrainRequest& request);
@@ -169,8 +172,8 @@ std::vector<FieldError> validate(const Request& request);
 /// `{subject}`, `{token}`, `{class}` filled in: "a photo of {subject}" -> "a photo of sks dog".
 /// Without a class word the prompt is taken as it is.
 std::string renderPrompt(std::string_view prompt, const SubjectOptions& subject);
-/// Optimizer steps of the request: `steps`, or passes per photo times the photos that are not excluded,
-/// over the photos of one step (batch size x accumulation), rounded up.
+/// Optimizer steps of the request: `steps`, or passes per photo times the photos that are not
+/// excluded, over the photos of one step (batch size x accumulation), rounded up.
 std::int64_t plannedSteps(const TrainRequest& request);
 /// The UNet's learning rate: that of the chosen method.
 double effectiveLearningRate(const TrainRequest& request);

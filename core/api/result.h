@@ -9,8 +9,8 @@
 
 namespace likeness::api {
 
-/// What went wrong, as a closed list: the window translates by code, the command line picks its exit
-/// code by it (exitCode). Sentence and hint of each stand in error_texts.cpp.
+/// What went wrong, as a closed list: the window translates by code, the command line picks its
+/// exit code by it (exitCode). Sentence and hint of each stand in error_texts.cpp.
 enum class ErrorCode {
   Internal,           ///< a bug of ours; `detail` holds the inner text
   BadUsage,           ///< the command line: {reason}
@@ -43,11 +43,11 @@ enum class ErrorCode {
   RunIncompatible,    ///< {folder}: {key} differs from the run that is to be continued
   DamagedCheckpoint,  ///< {folder}: {reason}
   NoCheckpoint,       ///< {folder} has none, or not {checkpoint}
-  NotEnoughMemory,    ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
-  DeviceMissing,      ///< {device}
-  NonFinite,          ///< {what} became NaN or infinite at step {step}; last good state is {folder}
-  PhotoChanged,       ///< {file} was changed or removed during the run
-  EngineMissing,      ///< the engine module could not be loaded: {reason}
+  NotEnoughMemory,  ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
+  DeviceMissing,    ///< {device}
+  NonFinite,        ///< {what} became NaN or infinite at step {step}; last good state is {folder}
+  PhotoChanged,     ///< {file} was changed or removed during the run
+  EngineMissing,    ///< the engine module could not be loaded: {reason}
 };
 
 /// A failure: code and context fill the sentence; `detail` is for the log and the "Details" button.

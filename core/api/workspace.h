@@ -1,4 +1,5 @@
-// What can be done without tensors: projects, photos, runs, model inspection. Implemented by core/workspace.
+// What can be done without tensors: projects, photos, runs, model inspection. Implemented by
+// core/workspace.
 #pragma once
 
 #include <functional>
@@ -46,12 +47,12 @@ struct PhotoReport {
 
 struct RunSummary {
   std::filesystem::path folder;
-  std::string name;                       ///< "0001"
+  std::string name;  ///< "0001"
   TrainRequest request;
   std::vector<std::int64_t> checkpoints;  ///< steps, ascending; only valid ones
   std::int64_t steps = 0;                 ///< planned
   bool finished = false;
-  std::optional<std::int64_t> best;       ///< step with the lowest subject probe
+  std::optional<std::int64_t> best;  ///< step with the lowest subject probe
 };
 
 /// What a model file or folder is, from headers alone.
@@ -64,7 +65,7 @@ struct ModelReport {
   std::string dtype;
   std::uint64_t bytes = 0;
   std::vector<std::pair<std::string, std::string>> details;  ///< parts, metadata, licence
-  std::vector<std::string> problems;                         ///< missing, extra or misshaped tensors
+  std::vector<std::string> problems;  ///< missing, extra or misshaped tensors
 };
 
 struct TokenCheck {
@@ -83,9 +84,12 @@ class Workspace {
   virtual Result<void> saveProject(const Project& project) = 0;
   virtual Result<std::unique_ptr<ProjectLock>> lockProject(const std::filesystem::path& folder) = 0;
   /// Copies a photo into photos/ (never modified afterwards) and returns the new path.
-  virtual Result<std::filesystem::path> importPhoto(const Project& project, const std::filesystem::path& file) = 0;
-  /// Files of a drop: folders are searched one level deep for pictures, other files are kept to be reported.
-  virtual std::vector<std::filesystem::path> expandDrop(const std::vector<std::filesystem::path>& dropped) = 0;
+  virtual Result<std::filesystem::path> importPhoto(const Project& project,
+                                                    const std::filesystem::path& file) = 0;
+  /// Files of a drop: folders are searched one level deep for pictures, other files are kept to be
+  /// reported.
+  virtual std::vector<std::filesystem::path> expandDrop(
+      const std::vector<std::filesystem::path>& dropped) = 0;
 
   /// Reads and checks photos on a preparation thread, one report each, in order; duplicates are
   /// found among all of them. Destroying the subscription cancels.
@@ -100,11 +104,15 @@ class Workspace {
   /// The recipe that suits a model: its likeness.yaml, else its family's preset, over the defaults.
   virtual Result<TrainRequest> recommendedRecipe(const ModelRef& base) = 0;
   /// How the model's tokenizer cuts a word, and how long a prompt is.
-  virtual Result<TokenCheck> checkToken(const ModelRef& base, const std::string& token, const std::string& prompt) = 0;
+  virtual Result<TokenCheck> checkToken(const ModelRef& base,
+                                        const std::string& token,
+                                        const std::string& prompt) = 0;
 
   /// Complete request as YAML, and back; unknown keys are errors naming the nearest known one.
   virtual std::string toYaml(const TrainRequest& request) = 0;
-  virtual Result<TrainRequest> fromYaml(const std::string& text, const TrainRequest& defaults, const std::string& fileName) = 0;
+  virtual Result<TrainRequest> fromYaml(const std::string& text,
+                                        const TrainRequest& defaults,
+                                        const std::string& fileName) = 0;
 
   virtual Result<Image> readImage(const std::filesystem::path& file, int maxSide) = 0;
   /// The request a PNG of ours carries.
