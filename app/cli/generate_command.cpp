@@ -4,7 +4,6 @@
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
 #include "app/cli/run_job.h"
-#include "core/workspace/resolve_model.h"
 
 namespace likeness::cli {
 
@@ -58,11 +57,8 @@ Result<CommandResult> runGenerate(const GenerateArguments& a, Workspace& workspa
   GenerateRequest request = a.request;
   if (const auto size = parseSize(a.size, request); !size) return fail(size.error());
   for (const auto& text : a.adapters) request.adapters.push_back(parseAdapter(text));
-  // A run knows its subject, so {subject} in the prompt means it.
-  const auto resolved = workspace::resolveModel(request.model, workspace.resources());
-  if (!resolved) return fail(resolved.error());
-  if (resolved->run) request.subject = resolved->run->subject;
-  for (const auto& applied : {a.flags.apply("subject", request.subject),
+  for (const auto& applied : {a.flags.apply("picture", request),
+                              a.flags.apply("subject", request.subject),
                               a.flags.apply("sampling", request.sampling),
                               a.flags.apply("compute", request.compute)})
     if (!applied) return fail(applied.error());
@@ -129,24 +125,11 @@ Command addGenerate(CLI::App& root) {
                   "LoRA file (kohya or PEFT), with its strength after a colon; may be repeated")
       ->type_name("FILE[:STRENGTH]")
       ->allow_extra_args(false);
-  app->add_option("--prompt", r.prompt, "What to show; {subject} stands for the run's subject")
-      ->type_name("TEXT")
-      ->required();
-  app->add_option("--negative", r.negativePrompt, "What not to show")->type_name("TEXT");
-  app->add_option("--seed", r.seed, "Seed of the first picture")
-      ->type_name("N")
-      ->capture_default_str();
-  app->add_option("--count", r.count, "How many pictures")->type_name("N")->capture_default_str();
   app->add_option(
          "--size", a->size, "Pixels, multiples of 8; without it what the model was made for")
       ->type_name("WxH");
-  app->add_option(
-         "--initial-latents",
-         r.initialLatents,
-         "Start from this noise: one tensor `latents` [N, 4, h, w] in units of standard noise")
-      ->type_name("FILE.safetensors");
   app->add_option("--out", r.outFolder, "Folder for the pictures")->type_name("DIR")->required();
-  app->add_flag("--grid", r.grid, "Also write one contact sheet");
+  a->flags.add("picture", r, {"width", "height", "previewEvery"});
   a->flags.add("sampling", r.sampling);
   a->flags.add("compute", r.compute);
   a->flags.add("subject", r.subject, {"subjectName", "subjectPrompt", "classPrompt"});
