@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <queue>
 #include <tuple>
 #include <unordered_map>
 
-#include "core/base/file_system.h"
 #include "core/text/unicode.h"
+#include "core/text/vocabulary_files.h"
 
 namespace likeness::text {
 namespace {
@@ -18,7 +17,6 @@ using api::ErrorCode;
 using api::fail;
 using api::Result;
 
-constexpr std::size_t kMaxVocabulary = 1u << 20;
 constexpr std::string_view kEndOfWord = "</w>";
 
 /// Byte -> printable character, as GPT-2 and CLIP write bytes in their vocabularies.
@@ -33,12 +31,45 @@ std::array<std::string, 256> byteAlphabet() {
   return alphabet;
 }
 
-std::uint64_t pairKey(std::int64_t left, std::int64_t right) {
-  return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint64_t>(right);
+/// NFC, every run of white space as one space, lower case.
+std::u32string normalized(std::u32string_view raw) {
+  std::u32string text;
+  for (const char32_t c : normalizeNfc(raw)) {
+    if (!isWhiteSpace(c))
+      appendLower(c, text);
+    else if (text.empty() || text.back() != U' ')
+      text.push_back(U' ');
+  }
+  return text;
 }
 
-auto bad(const std::filesystem::path& file, std::string reason) {
-  return fail(ErrorCode::BadTokenizer, {{"file", file.string()}, {"reason", std::move(reason)}});
+/// Appends the ids of the special tokens in `text`, of several at one place the longest, and calls
+/// `plain` for what stands before, between and behind them.
+template <class Specials, class Plain>
+void encodeAround(const Specials& specials,
+                  std::u32string_view text,
+                  std::vector<std::int64_t>& ids,
+                  const Plain& plain) {
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const typename Specials::value_type* special = nullptr;
+    for (const auto& candidate : specials)
+      if (text.substr(at).starts_with(candidate.first) &&
+          (!special || candidate.first.size() > special->first.size()))
+        special = &candidate;
+    if (!special) {
+      ++at;
+      continue;
+    }
+    plain(text.substr(begin, at - begin));
+    ids.push_back(special->second);
+    begin = at += special->first.size();
+  }
+  plain(text.substr(begin));
+}
+
+std::uint64_t pairKey(std::int64_t left, std::int64_t right) {
+  return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint64_t>(right);
 }
 
 }  // namespace
@@ -47,117 +78,48 @@ struct ClipTokenizer::Vocabulary {
   struct Merge {
     std::int64_t rank = 0, id = 0;
   };
-  std::vector<std::string> pieces;                    ///< by id, in the byte alphabet
-  std::unordered_map<std::string, std::int64_t> ids;  ///< by piece
-  std::unordered_map<std::uint64_t, Merge> merges;    ///< by pair of ids
+  using Specials = std::vector<std::pair<std::u32string, std::int64_t>>;
+  std::vector<std::string> pieces;                  ///< by id, in the byte alphabet
+  std::unordered_map<std::uint64_t, Merge> merges;  ///< by pair of ids
   std::array<std::int64_t, 256> byteIds{},
-      lastByteIds{};  ///< a byte inside and at the end of a word
-  std::vector<std::pair<std::u32string, std::int64_t>> specials;
+      lastByteIds{};                         ///< a byte inside and at the end of a word
+  Specials rawSpecials, normalizedSpecials;  ///< looked for before and after normalization
   std::int64_t start = 0, end = 0, pad = 0;
 
   void encodeWord(std::u32string_view word, std::vector<std::int64_t>& out) const;
-  void encodePlain(std::u32string_view text, std::vector<std::int64_t>& out) const;
+  void encodeWords(std::u32string_view normalized, std::vector<std::int64_t>& out) const;
 };
-
-namespace {
-
-using Ids = std::unordered_map<std::string, std::int64_t>;
-
-Result<void> readVocabulary(const std::filesystem::path& file,
-                            Ids& ids,
-                            std::vector<std::string>& pieces) {
-  const auto content = base::readFile(file);
-  if (!content) return fail(content.error());
-  const auto json = nlohmann::json::parse(*content, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.empty()) return bad(file, "it is not a JSON object of pieces");
-  if (json.size() > kMaxVocabulary) return bad(file, "it has too many pieces");
-  pieces.resize(json.size());
-  std::vector<bool> used(json.size());
-  for (const auto& [piece, id] : json.items()) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= json.size())
-      return bad(file, "the number of “" + piece + "” is out of range");
-    const auto index = id.get<std::size_t>();
-    if (used[index]) return bad(file, "number " + std::to_string(index) + " stands twice");
-    used[index] = true;
-    pieces[index] = piece;
-    ids.emplace(piece, static_cast<std::int64_t>(index));
-  }
-  return {};
-}
-
-template <class Merges>
-Result<void> readMerges(const std::filesystem::path& file, const Ids& ids, Merges& merges) {
-  const auto content = base::readFile(file);
-  if (!content) return fail(content.error());
-  std::int64_t rank = 0;
-  for (std::size_t at = 0, line = 1; at < content->size(); ++line) {
-    const std::size_t stop = std::min(content->find('\n', at), content->size());
-    std::string_view text(content->data() + at, stop - at);
-    at = stop + 1;
-    if (text.ends_with('\r')) text.remove_suffix(1);
-    if (text.empty() || (line == 1 && text.starts_with("#version"))) continue;
-    const std::size_t space = text.find(' ');
-    const std::string where = "line " + std::to_string(line);
-    if (space == std::string_view::npos) return bad(file, where + " is not a pair of pieces");
-    const std::string left(text.substr(0, space)), right(text.substr(space + 1));
-    const auto l = ids.find(left), r = ids.find(right), both = ids.find(left + right);
-    if (l == ids.end() || r == ids.end() || both == ids.end())
-      return bad(file, where + " joins pieces that are not in vocab.json");
-    merges[pairKey(l->second, r->second)] = {rank++, both->second};
-  }
-  return {};
-}
-
-/// "pad_token": "x" or {"content": "x"}; the fall-back when the file or the entry is absent.
-std::string specialToken(const nlohmann::json& map, const char* key, std::string fallback) {
-  const auto entry = map.is_object() ? map.find(key) : map.end();
-  if (!map.is_object() || entry == map.end()) return fallback;
-  if (entry->is_string()) return *entry;
-  if (entry->is_object() && entry->contains("content") && (*entry)["content"].is_string())
-    return (*entry)["content"];
-  return fallback;
-}
-
-}  // namespace
 
 ClipTokenizer::ClipTokenizer() : m_vocabulary(std::make_shared<Vocabulary>()) {}
 
 Result<ClipTokenizer> ClipTokenizer::load(const std::filesystem::path& folder) {
+  auto files = readVocabularyFiles(folder);
+  if (!files) return fail(files.error());
   auto v = std::make_shared<Vocabulary>();
-  const auto vocabFile = folder / "vocab.json";
-  if (const auto read = readVocabulary(vocabFile, v->ids, v->pieces); !read)
-    return fail(read.error());
-  if (const auto read = readMerges(folder / "merges.txt", v->ids, v->merges); !read)
-    return fail(read.error());
-
   const auto alphabet = byteAlphabet();
   for (std::size_t b = 0; b < alphabet.size(); ++b) {
-    const auto inside = v->ids.find(alphabet[b]);
-    const auto last = v->ids.find(alphabet[b] + std::string(kEndOfWord));
-    if (inside == v->ids.end() || last == v->ids.end())
-      return bad(vocabFile, "the piece for byte " + std::to_string(b) + " is missing");
+    const auto inside = files->ids.find(alphabet[b]);
+    const auto last = files->ids.find(alphabet[b] + std::string(kEndOfWord));
+    if (inside == files->ids.end() || last == files->ids.end())
+      return fail(ErrorCode::BadTokenizer,
+                  {{"file", files->vocabulary.string()},
+                   {"reason", "the piece for byte " + std::to_string(b) + " is missing"}});
     v->byteIds[b] = inside->second;
     v->lastByteIds[b] = last->second;
   }
-
-  nlohmann::json map;
-  const auto mapFile = folder / "special_tokens_map.json";
-  if (std::filesystem::exists(mapFile)) {
-    const auto content = base::readFile(mapFile, 1 << 20);
-    if (!content) return fail(content.error());
-    map = nlohmann::json::parse(*content, nullptr, /*allow_exceptions=*/false);
-    if (!map.is_object()) return bad(mapFile, "it is not a JSON object");
+  for (std::size_t rank = 0; rank < files->merges.size(); ++rank) {
+    const auto& merge = files->merges[rank];
+    v->merges[pairKey(merge.left, merge.right)] = {static_cast<std::int64_t>(rank), merge.joined};
   }
-  const std::string start = specialToken(map, "bos_token", "<|startoftext|>");
-  const std::string end = specialToken(map, "eos_token", "<|endoftext|>");
-  const std::string pad = specialToken(map, "pad_token", end);
-  for (const auto& [token, id] : {std::pair{start, &v->start}, {end, &v->end}, {pad, &v->pad}}) {
-    const auto found = v->ids.find(token);
-    if (found == v->ids.end())
-      return bad(vocabFile, "the special token “" + token + "” is missing");
-    *id = found->second;
+  for (const auto& special : files->specials) {
+    const std::u32string text = decodeUtf8(special.text);
+    (special.normalized ? v->normalizedSpecials : v->rawSpecials)
+        .emplace_back(special.normalized ? normalized(text) : text, special.id);
   }
-  v->specials = {{decodeUtf8(start), v->start}, {decodeUtf8(end), v->end}};
+  v->pieces = std::move(files->pieces);
+  v->start = files->start;
+  v->end = files->end;
+  v->pad = files->pad;
 
   ClipTokenizer tokenizer;
   tokenizer.m_vocabulary = std::move(v);
@@ -234,40 +196,35 @@ std::size_t wordLength(std::u32string_view rest) {
 
 }  // namespace
 
-void ClipTokenizer::Vocabulary::encodePlain(std::u32string_view raw,
+void ClipTokenizer::Vocabulary::encodeWords(std::u32string_view rest,
                                             std::vector<std::int64_t>& out) const {
-  std::u32string text;
-  for (const char32_t c : normalizeNfc(raw)) {
-    if (!isWhiteSpace(c))
-      appendLower(c, text);
-    else if (text.empty() || text.back() != U' ')
-      text.push_back(U' ');
-  }
-  for (std::u32string_view rest(text); !rest.empty();) {
-    const std::size_t length = wordLength(rest);
-    if (length > 0) encodeWord(rest.substr(0, length), out);
+  // In the pattern these stand whole; byte-level splitting then takes their brackets off again.
+  static constexpr std::array<std::u32string_view, 2> kBracketed{U"<|startoftext|>",
+                                                                 U"<|endoftext|>"};
+  while (!rest.empty()) {
+    std::size_t length = wordLength(rest);
+    const auto bracketed = std::find_if(
+        kBracketed.begin(), kBracketed.end(), [rest](auto text) { return rest.starts_with(text); });
+    if (bracketed != kBracketed.end()) {
+      length = bracketed->size();
+      encodeWord(rest.substr(0, 2), out);
+      encodeWord(rest.substr(2, length - 4), out);
+      encodeWord(rest.substr(length - 2, 2), out);
+    } else if (length > 0) {
+      encodeWord(rest.substr(0, length), out);
+    }
     rest.remove_prefix(std::max<std::size_t>(length, 1));
   }
 }
 
 std::vector<std::int64_t> ClipTokenizer::encode(std::string_view text) const {
   const Vocabulary& v = *m_vocabulary;
-  const std::u32string decoded = decodeUtf8(text);
   std::vector<std::int64_t> ids;
-  // Special tokens are found in the raw text; what stands between them is ordinary.
-  for (std::u32string_view rest(decoded); !rest.empty();) {
-    std::size_t at = std::u32string_view::npos;
-    const std::pair<std::u32string, std::int64_t>* special = nullptr;
-    for (const auto& candidate : v.specials)
-      if (const auto found = rest.find(candidate.first); found < at) {
-        at = found;
-        special = &candidate;
-      }
-    v.encodePlain(rest.substr(0, at), ids);
-    if (!special) break;
-    ids.push_back(special->second);
-    rest.remove_prefix(at + special->first.size());
-  }
+  encodeAround(v.rawSpecials, decodeUtf8(text), ids, [&](std::u32string_view raw) {
+    encodeAround(v.normalizedSpecials, normalized(raw), ids, [&](std::u32string_view plain) {
+      v.encodeWords(plain, ids);
+    });
+  });
   return ids;
 }
 

@@ -1,5 +1,5 @@
-// CLIP's byte-pair tokenizer for any vocabulary in its format (vocab.json + merges.txt), semantics
-// of transformers' fast tokenizer: NFC, runs of white space to one space, per-character lower case.
+// CLIP's byte-pair tokenizer for any vocabulary in its format, semantics of transformers' fast
+// tokenizer: NFC, runs of white space to one space, per-character lower case.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,14 @@ namespace likeness::text {
 class ClipTokenizer {
  public:
   ClipTokenizer();
-  /// `folder` holds vocab.json and merges.txt (and special_tokens_map.json for the pad token).
-  /// Errors: BadTokenizer, FileNotFound.
+  /// `folder` holds vocab.json and merges.txt, or tokenizer.json alone; special_tokens_map.json and
+  /// tokenizer_config.json name the special tokens. Errors: BadTokenizer, FileNotFound,
+  /// FileUnreadable.
   static api::Result<ClipTokenizer> load(const std::filesystem::path& folder);
 
   /// Ids without start and end tokens. Any bytes are accepted; invalid UTF-8 becomes U+FFFD.
+  /// Special tokens in the text become their ids, the pad token too (SD 2 pads with "!"), as in
+  /// transformers.
   std::vector<std::int64_t> encode(std::string_view text) const;
   /// start + ids (cut to length - 2) + end, padded to `length`.
   std::vector<std::int64_t> encodePadded(std::string_view text, std::size_t length = 77) const;

@@ -1,4 +1,5 @@
-// The little Unicode that CLIP's tokenizer needs, on utf8proc.
+// The little Unicode that CLIP's tokenizer needs: utf8proc, and where it differs the tables of
+// transformers' tokenizer.
 #pragma once
 
 #include <string>

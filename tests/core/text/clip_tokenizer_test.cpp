@@ -52,6 +52,59 @@ TEST(ClipTokenizer, equalsTransformersOnClipsOwnVocabulary) {
   compareWithGolden("clip", kResources / "clip");
 }
 
+TEST(ClipTokenizer, equalsTransformersWithTheSpecialTokensOfOtherModels) {
+  const auto golden = readJson(kGolden / "variants.json");
+  for (const auto& variant : golden["variants"]) {
+    SCOPED_TRACE(variant["name"]);
+    const support::TempFolder folder;
+    for (const char* name : {"vocab.json", "merges.txt"})
+      fs::copy_file(kResources / "clip" / name, folder / name);
+    support::put(folder / "special_tokens_map.json", variant["specialTokensMap"].dump());
+    const ClipTokenizer tokenizer = ClipTokenizer::load(folder.path()).value();
+    EXPECT_EQ(tokenizer.padId(), variant["pad"].get<std::int64_t>());
+    for (std::size_t i = 0; i < golden["strings"].size(); ++i)
+      EXPECT_EQ(tokenizer.encode(golden["strings"][i].get<std::string>()),
+                variant["ids"][i].get<Ids>())
+          << golden["strings"][i];
+  }
+}
+
+/// The one file that transformers 5 writes, with the merges in its newer or its older form.
+std::string tokenizerJson(bool pairs) {
+  nlohmann::json merges = nlohmann::json::array();
+  std::ifstream lines(kResources / "clip" / "merges.txt");
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    const auto space = line.find(' ');
+    if (pairs)
+      merges.push_back({line.substr(0, space), line.substr(space + 1)});
+    else
+      merges.push_back(line);
+  }
+  return nlohmann::json{
+      {"added_tokens", {{{"content", "<|startoftext|>"}, {"id", 49406}, {"normalized", true}}}},
+      {"model",
+       {{"end_of_word_suffix", "</w>"},
+        {"vocab", readJson(kResources / "clip" / "vocab.json")},
+        {"merges", merges}}}}
+      .dump();
+}
+
+TEST(ClipTokenizer, readsTheOneFileOfTransformers5) {
+  const ClipTokenizer two = ClipTokenizer::load(kResources / "clip").value();
+  for (const bool pairs : {true, false}) {
+    const support::TempFolder folder;
+    support::put(folder / "tokenizer.json", tokenizerJson(pairs));
+    support::put(folder / "tokenizer_config.json", R"({"pad_token": "!"})");
+    const auto one = ClipTokenizer::load(folder.path());
+    ASSERT_TRUE(one.has_value()) << api::message(one.error());
+    EXPECT_EQ(one->padId(), 0);
+    EXPECT_EQ(one->encode("a photo of sks dog, 3.5mm"), two.encode("a photo of sks dog, 3.5mm"));
+    EXPECT_EQ(one->encode("<|STARTOFTEXT|>"), Ids{49406});
+  }
+}
+
 TEST(ClipTokenizer, knowsThePublishedIds) {
   const ClipTokenizer tokenizer = ClipTokenizer::load(kResources / "clip").value();
   EXPECT_EQ(tokenizer.vocabularySize(), 49408);
@@ -116,6 +169,30 @@ TEST_F(DamagedTokenizer, specialTokensThatAreNoObject) {
 TEST_F(DamagedTokenizer, vocabularyWithoutABytePiece) {
   ASSERT_TRUE(base::writeFile(m_folder.path() / "merges.txt", "#version: 0.2\n"));
   expectBad("vocab.json", "{\"a\": 0}");
+}
+
+TEST_F(DamagedTokenizer, specialTokenThatIsEmptyOrUnknown) {
+  ASSERT_TRUE(base::writeFile(m_folder.path() / "special_tokens_map.json", R"({"pad_token": ""})"));
+  EXPECT_EQ(ClipTokenizer::load(m_folder.path()).error().code, ErrorCode::BadTokenizer);
+  ASSERT_TRUE(
+      base::writeFile(m_folder.path() / "special_tokens_map.json", R"({"pad_token": "[PAD]"})"));
+  EXPECT_EQ(ClipTokenizer::load(m_folder.path()).error().code, ErrorCode::BadTokenizer);
+}
+
+TEST_F(DamagedTokenizer, oneFileThatLies) {
+  fs::remove(m_folder.path() / "vocab.json");
+  const std::string model = R"({"model": {"end_of_word_suffix": "</w>", )";
+  for (const std::string& content : {std::string("[]"),
+                                     std::string("{}"),
+                                     std::string(R"({"model": 3})"),
+                                     std::string(R"({"model": {"vocab": {"a": 0}, "merges": []}})"),
+                                     model + R"("vocab": [], "merges": []}})",
+                                     model + R"("vocab": {"a": 1}, "merges": []}})",
+                                     model + R"("vocab": {"a": 0}, "merges": {}}})",
+                                     model + R"("vocab": {"a": 0}, "merges": [["a"]]}})",
+                                     model + R"("vocab": {"a": 0}, "merges": ["a a"]}})",
+                                     model + R"("vocab": {"a": 0}, "merges": []}})"})
+    expectBad("tokenizer.json", content);
 }
 
 TEST_F(DamagedTokenizer, missingFileIsNamed) {
