@@ -85,7 +85,7 @@ constexpr Row kRows[] = {
     {ErrorCode::NotAnImage,
      "not_an_image",
      kInput,
-     "{file} is not a picture.",
+     "{file} is not a picture[: {reason}].",
      "Use JPEG, PNG, WebP or HEIC files, and leave this one out."},
     {ErrorCode::DamagedImage,
      "damaged_image",

@@ -23,7 +23,7 @@ enum class ErrorCode {
   FileUnreadable,     ///< {file}: {reason}
   FileUnwritable,     ///< {file}: {reason}
   DiskFull,           ///< {file}; {needed} bytes needed, {free} free
-  NotAnImage,         ///< {file}
+  NotAnImage,         ///< {file}: {reason}
   DamagedImage,       ///< {file}: {reason}
   ImageTooLarge,      ///< {file} is {size}, limit {limit}
   UnsupportedImage,   ///< {file}: {reason}

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "core/image/decoders.h"
 
@@ -71,7 +72,10 @@ void convertPlainly(const RawImage& raw, std::vector<std::uint8_t>& rgb) {
 
 }  // namespace
 
-std::vector<std::uint8_t> toSrgb(const RawImage& raw) {
+std::vector<std::uint8_t> toSrgb(RawImage raw) {
+  // Most photos: a copy of 100 megapixels less.
+  if (raw.model == RawImage::Model::Rgb && !raw.alpha && raw.icc.empty())
+    return std::move(raw.pixels);
   std::vector<std::uint8_t> rgb(static_cast<std::size_t>(raw.width) * raw.height * 3);
   if (!convertByProfile(raw, rgb)) convertPlainly(raw, rgb);
   if (raw.alpha) {

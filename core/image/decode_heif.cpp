@@ -16,9 +16,9 @@ api::Result<RawImage> decodeHeif(Bytes bytes, const std::string& file) {
                                                                             heif_context_free);
   const auto failure = [&](const heif_error& error) -> tl::unexpected<api::Error> {
     if (error.code == heif_error_Unsupported_filetype ||
-        error.code == heif_error_Unsupported_feature)
-      return api::fail(api::ErrorCode::UnsupportedImage,
-                       {{"file", file}, {"reason", error.message}});
+        error.code == heif_error_Unsupported_feature ||
+        error.code == heif_error_Decoder_plugin_error)
+      return unsupported(file, error.message);
     return damaged(file, error.message);
   };
   if (const auto e = heif_context_read_from_memory_without_copy(
@@ -37,16 +37,19 @@ api::Result<RawImage> decodeHeif(Bytes bytes, const std::string& file) {
     return api::fail(fits.error());
 
   RawImage raw;
-  raw.oriented = true;
   raw.alpha = heif_image_handle_has_alpha_channel(handle.get());
   raw.animated = heif_context_get_number_of_top_level_images(context.get()) > 1;
+  const std::unique_ptr<heif_decoding_options, decltype(&heif_decoding_options_free)> options(
+      heif_decoding_options_alloc(), heif_decoding_options_free);
+  options->strict_decoding = 1;
+  options->convert_hdr_to_8bit = 1;
   heif_image* imagePointer = nullptr;
   if (const auto e =
           heif_decode_image(handle.get(),
                             &imagePointer,
                             heif_colorspace_RGB,
                             raw.alpha ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB,
-                            nullptr);
+                            options.get());
       e.code)
     return failure(e);
   const std::unique_ptr<heif_image, decltype(&heif_image_release)> image(imagePointer,
@@ -69,8 +72,7 @@ api::Result<RawImage> decodeHeif(Bytes bytes, const std::string& file) {
 }
 #else
 api::Result<RawImage> decodeHeif(Bytes, const std::string& file) {
-  return api::fail(api::ErrorCode::UnsupportedImage,
-                   {{"file", file}, {"reason", "this build cannot read HEIC or AVIF"}});
+  return unsupported(file, "this build cannot read HEIC or AVIF");
 }
 #endif
 

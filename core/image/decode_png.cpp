@@ -48,6 +48,9 @@ struct Decoder {
 
   bool readHeader() {
     if (setjmp(png_jmpbuf(png))) return false;
+    // acTL tells an animated PNG, whose plain pixels are its first frame or a picture of their own.
+    png_set_keep_unknown_chunks(
+        png, PNG_HANDLE_CHUNK_ALWAYS, reinterpret_cast<png_const_bytep>("acTL"), 1);
     png_read_info(png, info);
     return true;
   }
@@ -95,6 +98,12 @@ api::Result<RawImage> decodePng(Bytes bytes, const std::string& file) {
   int compression = 0;
   if (png_get_iCCP(decoder.png, decoder.info, &name, &compression, &profile, &profileSize))
     raw.icc.assign(profile, profile + profileSize);
+  png_bytep exif = nullptr;
+  png_uint_32 exifSize = 0;
+  if (png_get_eXIf_1(decoder.png, decoder.info, &exifSize, &exif))
+    raw.orientation = exifOrientation({exif, exifSize});
+  png_unknown_chunkp animation = nullptr;
+  raw.animated = png_get_unknown_chunks(decoder.png, decoder.info, &animation) > 0;
   const std::size_t stride = static_cast<std::size_t>(raw.width) * raw.channels();
   raw.pixels.resize(stride * raw.height);
   std::vector<std::uint8_t*> rows(raw.height);

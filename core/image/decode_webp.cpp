@@ -29,6 +29,10 @@ api::Result<RawImage> decodeWebp(Bytes bytes, const std::string& file) {
     raw.icc.assign(chunk.chunk.bytes, chunk.chunk.bytes + chunk.chunk.size);
     WebPDemuxReleaseChunkIterator(&chunk);
   }
+  if (WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &chunk)) {
+    raw.orientation = exifOrientation({chunk.chunk.bytes, chunk.chunk.size});
+    WebPDemuxReleaseChunkIterator(&chunk);
+  }
 
   if (raw.animated) {
     raw.alpha = true;

@@ -7,8 +7,10 @@
 
 namespace likeness::image {
 
-/// A view without copying; the image must outlive it and must not be written through it.
+/// A view without copying; the image must outlive it and must not be written through it. OpenCV
+/// stays on the calling thread, where its own pool would compete with LibTorch's for the cores.
 inline cv::Mat toMatrix(const api::Image& image) {
+  [[maybe_unused]] static const bool alone = (cv::setNumThreads(1), true);
   return {
       image.height, image.width, CV_8UC(image.channels()), const_cast<std::uint8_t*>(image.data())};
 }

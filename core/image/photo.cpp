@@ -20,29 +20,10 @@ constexpr std::int64_t kMaxPixels = 100'000'000;
 constexpr std::int64_t kMaxSide = 20'000;
 constexpr std::uint64_t kMaxFile = 256u << 20;
 
-/// EXIF orientation 1..8 of a file's bytes; 1 when it says nothing or nonsense.
-int orientation(Bytes bytes) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    Exiv2::LogMsg::setLevel(Exiv2::LogMsg::mute);
-    Exiv2::XmpParser::initialize();  // not thread-safe by itself
-  });
-  try {
-    const auto image = Exiv2::ImageFactory::open(bytes.data(), static_cast<long>(bytes.size()));
-    image->readMetadata();
-    const auto entry = image->exifData().findKey(Exiv2::ExifKey("Exif.Image.Orientation"));
-    if (entry == image->exifData().end()) return 1;
-    const auto value = entry->toLong();
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  } catch (const std::exception&) {  // metadata that cannot be read says nothing
-    return 1;
-  }
-}
-
-/// Turned so that the top is up; `value` as in EXIF.
+/// Turned so that the top is up; `value` as in EXIF. Works in place where it can.
 cv::Mat upright(const cv::Mat& picture, int value) {
-  cv::Mat turned = picture.clone();
-  if (value >= 5) cv::transpose(turned, turned);
+  cv::Mat turned = picture;
+  if (value >= 5) turned = picture.t();
   const bool mirror = value == 2 || value == 3 || value == 6 || value == 7;
   const bool flip = value == 3 || value == 4 || value == 7 || value == 8;
   if (mirror && flip)
@@ -56,6 +37,7 @@ cv::Mat upright(const cv::Mat& picture, int value) {
 
 using Decoder = Result<RawImage> (*)(Bytes, const std::string&);
 
+/// By the content, never by the name.
 Decoder decoderFor(std::string_view content) {
   if (content.starts_with("\xFF\xD8\xFF")) return decodeJpeg;
   if (content.starts_with("\x89PNG\r\n\x1A\n")) return decodePng;
@@ -69,7 +51,47 @@ Decoder decoderFor(std::string_view content) {
   return nullptr;
 }
 
+/// Pictures of kinds that are not read; empty when it is none.
+std::string_view otherKind(std::string_view content) {
+  using namespace std::string_view_literals;
+  if (content.starts_with("GIF8"sv)) return "GIF";
+  if (content.starts_with("II*\0"sv) || content.starts_with("MM\0*"sv)) return "TIFF or raw";
+  if (content.starts_with("\xFF\x0A"sv) || content.starts_with("\0\0\0\x0CJXL "sv))
+    return "JPEG XL";
+  if (content.starts_with("8BPS"sv)) return "Photoshop";
+  if (content.starts_with("BM"sv) && content.substr(6, 4) == "\0\0\0\0"sv) return "BMP";
+  return {};
+}
+
+tl::unexpected<api::Error> notAnImage(const std::string& file, std::string reason) {
+  return fail(ErrorCode::NotAnImage, {{"file", file}, {"reason", std::move(reason)}});
+}
+
 }  // namespace
+
+int exifOrientation(Bytes exif) {
+  constexpr std::size_t kMaxExif = 1u << 20;  // cameras stay far below
+  constexpr std::string_view kMark{"Exif\0\0", 6};
+  if (std::string_view(reinterpret_cast<const char*>(exif.data()), exif.size()).starts_with(kMark))
+    exif = exif.subspan(kMark.size());
+  if (exif.empty() || exif.size() > kMaxExif) return 1;
+  static std::once_flag once;
+  std::call_once(once, [] { Exiv2::LogMsg::setLevel(Exiv2::LogMsg::mute); });
+  try {
+    Exiv2::ExifData data;
+    Exiv2::ExifParser::decode(data, exif.data(), static_cast<std::uint32_t>(exif.size()));
+    const auto entry = data.findKey(Exiv2::ExifKey("Exif.Image.Orientation"));
+    if (entry == data.end() || entry->count() == 0) return 1;
+    const auto value = entry->toLong();
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  } catch (const std::exception&) {  // metadata that cannot be read says nothing
+    return 1;
+  }
+}
+
+tl::unexpected<api::Error> unsupported(const std::string& file, std::string reason) {
+  return fail(ErrorCode::UnsupportedImage, {{"file", file}, {"reason", std::move(reason)}});
+}
 
 tl::unexpected<api::Error> damaged(const std::string& file, std::string reason) {
   return fail(ErrorCode::DamagedImage, {{"file", file}, {"reason", std::move(reason)}});
@@ -87,25 +109,32 @@ Result<void> checkSize(std::int64_t width, std::int64_t height, const std::strin
 Result<Decoded> readPhoto(const std::filesystem::path& file) {
   const std::string name = file.string();
   std::error_code error;
-  if (std::filesystem::is_directory(file, error))
-    return fail(ErrorCode::NotAnImage, {{"file", name}});
+  const auto status = std::filesystem::status(file, error);
+  if (std::filesystem::is_directory(status)) return notAnImage(name, "it is a folder");
+  // Reading a pipe or a device may never end.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    return notAnImage(name, "it is a device");
   const auto content = base::readFile(file, kMaxFile);
   if (!content) return fail(content.error());
   const Decoder decode = decoderFor(*content);
-  if (!decode) return fail(ErrorCode::NotAnImage, {{"file", name}});
+  if (content->empty()) return notAnImage(name, "it is empty");
+  if (const auto kind = otherKind(*content); !kind.empty())
+    return unsupported(name, std::string(kind) + " pictures are not read");
+  if (!decode) return notAnImage(name, "it holds something else");
 
   const Bytes bytes(reinterpret_cast<const std::uint8_t*>(content->data()), content->size());
-  const auto raw = decode(bytes, name);
+  auto raw = decode(bytes, name);
   if (!raw) return fail(raw.error());
-  auto pixels = toSrgb(*raw);
-  const int value = raw->oriented ? 1 : orientation(bytes);
   Decoded decoded{
       {raw->width, raw->height, api::PixelFormat::Rgb8, nullptr}, raw->animated, raw->alpha};
-  if (value != 1) {
-    const cv::Mat turned = upright(cv::Mat(raw->height, raw->width, CV_8UC3, pixels.data()), value);
+  const int orientation = raw->orientation;
+  auto pixels = toSrgb(std::move(*raw));
+  if (orientation != 1) {
+    const cv::Mat stored(decoded.image.height, decoded.image.width, CV_8UC3, pixels.data());
+    const cv::Mat turned = upright(stored, orientation);
     decoded.image.width = turned.cols;
     decoded.image.height = turned.rows;
-    pixels.assign(turned.datastart, turned.dataend);
+    if (turned.data != pixels.data()) pixels.assign(turned.datastart, turned.dataend);
   }
   decoded.image.bytes = std::make_shared<const std::vector<std::uint8_t>>(std::move(pixels));
   return decoded;

@@ -14,9 +14,9 @@ namespace likeness::image {
 
 /// Decodes JPEG (grey, CMYK, YCCK), PNG (palette, 16 bit, alpha), WebP, HEIC (if built in): EXIF
 /// orientation applied, ICC profile to sRGB, alpha composited on white, first frame of an
-/// animation. Limits: 100 megapixels, 256 MiB of file. Any decoder warning or short read refuses
-/// the file. Errors: FileNotFound, FileUnreadable, NotAnImage, DamagedImage, ImageTooLarge,
-/// UnsupportedImage.
+/// animation. Limits: 100 megapixels, 20,000 px a side, 256 MiB of file. A short read of any
+/// decoder and every warning of libjpeg, which makes up missing pixels, refuse the file. Any thread.
+/// Errors: FileNotFound, FileUnreadable, NotAnImage, DamagedImage, ImageTooLarge, UnsupportedImage.
 struct Decoded {
   api::Image image;       ///< Rgb8
   bool animated = false;  ///< only the first frame was taken
@@ -39,11 +39,13 @@ std::vector<api::PhotoFinding> checkPhoto(const api::Image& image, int resolutio
 /// 64-bit perceptual hash (DCT); Hamming distance at most 6 = nearly the same.
 std::uint64_t perceptualHash(const api::Image& image);
 
-/// PNG with text chunks: `likeness` (iTXt, the request as JSON) and A1111's `parameters` (tEXt).
-/// Atomic.
+/// PNG with text chunks: `likeness` (iTXt, the request as JSON) and A1111's `parameters` (tEXt while
+/// it is ASCII). Atomic. Errors: FileUnwritable, DiskFull.
 api::Result<void> writePng(const std::filesystem::path& file,
                            const api::Image& image,
                            const std::vector<std::pair<std::string, std::string>>& text = {});
+/// Every text chunk before the pixels, as UTF-8. Errors: FileNotFound, FileUnreadable,
+/// UnsupportedImage (no PNG), DamagedImage.
 api::Result<std::vector<std::pair<std::string, std::string>>> readPngText(
     const std::filesystem::path& file);
 

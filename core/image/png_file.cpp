@@ -30,6 +30,16 @@ void onWrite(png_structp png, png_bytep data, png_size_t size) {
 }
 void onFlush(png_structp) {}
 
+std::string latin1ToUtf8(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) out += static_cast<char>(0xC0 | byte >> 6);
+    out += byte < 0x80 ? c : static_cast<char>(0x80 | (byte & 0x3F));
+  }
+  return out;
+}
+
 bool isAscii(std::string_view text) {
   return std::all_of(
       text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 128; });
@@ -116,7 +126,8 @@ api::Result<Text> readPngText(const std::filesystem::path& file) {
   const auto content = base::readFile(file, kMaxFile);
   if (!content) return api::fail(content.error());
   if (!content->starts_with("\x89PNG\r\n\x1A\n"))
-    return api::fail(api::ErrorCode::NotAnImage, {{"file", file.string()}});
+    return api::fail(api::ErrorCode::UnsupportedImage,
+                     {{"file", file.string()}, {"reason", "only PNG pictures carry text"}});
   Input input{*content};
   char message[256] = "the file is damaged";
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, onError, onWarning);
@@ -129,10 +140,13 @@ api::Result<Text> readPngText(const std::filesystem::path& file) {
     png_textp chunks = nullptr;
     int count = 0;
     png_get_text(png, info, &chunks, &count);
-    for (int i = 0; i < count; ++i)
-      text.emplace_back(
-          chunks[i].key,
-          std::string(chunks[i].text, std::max(chunks[i].text_length, chunks[i].itxt_length)));
+    for (int i = 0; i < count; ++i) {
+      const png_text& chunk = chunks[i];
+      if (chunk.compression >= PNG_ITXT_COMPRESSION_NONE)
+        text.emplace_back(latin1ToUtf8(chunk.key), std::string(chunk.text, chunk.itxt_length));
+      else
+        text.emplace_back(latin1ToUtf8(chunk.key), latin1ToUtf8({chunk.text, chunk.text_length}));
+    }
   }
   png_destroy_read_struct(&png, &info, nullptr);
   if (!done)

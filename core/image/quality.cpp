@@ -37,15 +37,18 @@ double sharpness(const cv::Mat& gray) {
   return *best;
 }
 
-/// Rows from the top that are evenly black.
-int blackRows(const cv::Mat& gray) {
+/// Rows of a bar at the top: evenly black, and then the picture begins over most of the width. A
+/// subject in front of something black begins with a few pixels.
+int barRows(const cv::Mat& gray) {
   int rows = 0;
   for (; rows < gray.rows; ++rows) {
     double low = 0, high = 0;
     cv::minMaxLoc(gray.row(rows), &low, &high);
     if (high > kBarBrightness) break;
   }
-  return rows == gray.rows ? 0 : rows;  // an all-black picture is dark, not framed
+  if (rows == 0 || rows == gray.rows) return 0;  // an all-black picture is dark, not framed
+  const cv::Mat next = gray.row(std::min(rows + 1, gray.rows - 1));  // beyond what JPEG smeared
+  return cv::countNonZero(next > kBarBrightness) * 2 >= gray.cols ? rows : 0;
 }
 
 /// Bars come in pairs: above and below, or left and right.
@@ -54,7 +57,7 @@ bool hasBlackBars(const cv::Mat& gray) {
     cv::Mat flipped;
     cv::flip(picture, flipped, 0);
     const double enough = std::max(2.0, kBarShare * picture.rows);
-    return blackRows(picture) >= enough && blackRows(flipped) >= enough;
+    return barRows(picture) >= enough && barRows(flipped) >= enough;
   };
   return framed(gray) || framed(gray.t());
 }

@@ -20,6 +20,48 @@ Pixels paint(int width, int height, int channels, const Paint& value) {
   return pixels;
 }
 
+std::string exif(int orientation) {
+  // TIFF, little-endian, one IFD of one entry: tag 0x0112, SHORT, count 1.
+  std::string block("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18);
+  block += static_cast<char>(orientation);
+  return block + std::string(7, '\0');
+}
+
+std::string progressiveJpeg(const Pixels& pixels, int width, int height, bool everyBit) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors;
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &buffer, &size);
+  info.image_width = static_cast<JDIMENSION>(width);
+  info.image_height = static_cast<JDIMENSION>(height);
+  info.input_components = 1;
+  info.in_color_space = JCS_GRAYSCALE;
+  jpeg_set_defaults(&info);
+  jpeg_simple_progression(&info);
+  std::vector<jpeg_scan_info> scans{{1, {0}, 0, 0, 0, 0}};
+  for (int coefficient = 1; coefficient < 64; ++coefficient)
+    for (int bit = 3; bit >= 0; --bit)
+      scans.push_back({1, {0}, coefficient, coefficient, bit == 3 ? 0 : bit + 1, bit});
+  if (everyBit) {
+    info.scan_info = scans.data();
+    info.num_scans = static_cast<int>(scans.size());
+  }
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = const_cast<JSAMPROW>(pixels.data()) +
+                   static_cast<std::size_t>(info.next_scanline) * static_cast<std::size_t>(width);
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  std::string file(reinterpret_cast<char*>(buffer), size);
+  std::free(buffer);
+  return file;
+}
+
 std::string jpeg(const Pixels& pixels, int width, int height, int channels, const Pixels& icc) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors;
@@ -51,12 +93,10 @@ std::string jpeg(const Pixels& pixels, int width, int height, int channels, cons
 }
 
 std::string withOrientation(const std::string& jpegFile, int orientation) {
-  // TIFF, little-endian, one IFD of one entry: tag 0x0112, SHORT, count 1.
-  std::string exif("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 24);
-  exif += static_cast<char>(orientation);
-  exif += std::string(7, '\0');
-  const auto length = static_cast<char>(exif.size() + 2);
-  return jpegFile.substr(0, 2) + std::string("\xFF\xE1\0", 3) + length + exif + jpegFile.substr(2);
+  const std::string segment = std::string("Exif\0\0", 6) + exif(orientation);
+  const auto length = static_cast<char>(segment.size() + 2);
+  return jpegFile.substr(0, 2) + std::string("\xFF\xE1\0", 3) + length + segment +
+         jpegFile.substr(2);
 }
 
 std::string png(
@@ -96,6 +136,23 @@ std::string png(
                  PNG_COMPRESSION_TYPE_BASE,
                  options.icc.data(),
                  static_cast<png_uint_32>(options.icc.size()));
+  if (options.orientation != 0) {
+    std::string block = exif(options.orientation);
+    png_set_eXIf_1(png,
+                   info,
+                   static_cast<png_uint_32>(block.size()),
+                   reinterpret_cast<png_bytep>(block.data()));
+  }
+  std::string key = "parameters", value = options.parameters;
+  png_text text{};
+  text.compression = PNG_TEXT_COMPRESSION_NONE;
+  text.key = key.data();
+  text.text = value.data();
+  if (!value.empty()) png_set_text(png, info, &text, 1);
+  png_byte frames[8] = {0, 0, 0, 2, 0, 0, 0, 0};  // two, for ever
+  png_unknown_chunk animation{{'a', 'c', 'T', 'L', 0}, frames, sizeof frames, PNG_HAVE_IHDR};
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, nullptr, 0);
+  if (options.animated) png_set_unknown_chunks(png, info, &animation, 1);
   png_write_info(png, info);
   const std::size_t stride =
       static_cast<std::size_t>(width) * channels * (options.bitDepth == 16 ? 2 : 1);
@@ -112,6 +169,20 @@ std::string webp(const Pixels& pixels, int width, int height, int channels) {
                     : WebPEncodeLosslessRGB(pixels.data(), width, height, width * 3, &buffer);
   std::string file(reinterpret_cast<char*>(buffer), size);
   WebPFree(buffer);
+  return file;
+}
+
+std::string withWebpOrientation(const std::string& webpFile, int orientation) {
+  const WebPData picture{reinterpret_cast<const std::uint8_t*>(webpFile.data()), webpFile.size()};
+  const std::string block = exif(orientation);
+  const WebPData metadata{reinterpret_cast<const std::uint8_t*>(block.data()), block.size()};
+  WebPMux* mux = WebPMuxCreate(&picture, 1);
+  WebPMuxSetChunk(mux, "EXIF", &metadata, 1);
+  WebPData data;
+  WebPMuxAssemble(mux, &data);
+  std::string file(reinterpret_cast<const char*>(data.bytes), data.size);
+  WebPDataClear(&data);
+  WebPMuxDelete(mux);
   return file;
 }
 

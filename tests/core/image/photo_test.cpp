@@ -2,11 +2,13 @@
 #include "core/image/photo.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/core/image/encoders.h"
 #include "tests/support/temp_folder.h"
@@ -81,6 +83,19 @@ TEST_F(Photo, isTurnedUprightByEveryExifOrientation) {
       expectNear(at(image, 4, image.height - 5), expected[2], 6);
       expectNear(at(image, image.width - 5, image.height - 5), expected[3], 6);
     }
+  }
+}
+
+TEST_F(Photo, turnsPngAndWebpToo) {
+  const auto pixels = quadrants(64, 32);
+  for (const std::string& file : {test::png(pixels, 64, 32, 3, {.orientation = 6}),
+                                  test::withWebpOrientation(test::webp(pixels, 64, 32, 3), 6)}) {
+    const auto photo = read(file);
+    ASSERT_TRUE(photo.has_value()) << api::message(photo.error());
+    EXPECT_EQ(photo->image.width, 32);
+    EXPECT_EQ(at(photo->image, 4, 4), kBlue);
+    EXPECT_EQ(at(photo->image, 28, 4), kRed);
+    EXPECT_EQ(at(photo->image, 4, 60), kWhite);
   }
 }
 
@@ -193,12 +208,45 @@ TEST_F(Photo, takesTheFirstFrameOfAnAnimation) {
   expectNear(at(photo->image, 3, 3), {200, 10, 10}, 1);
 }
 
+TEST_F(Photo, tellsAnAnimatedPng) {
+  EXPECT_TRUE(read(test::png(quadrants(8, 8), 8, 8, 3, {.animated = true}))->animated);
+  EXPECT_FALSE(read(test::png(quadrants(8, 8), 8, 8, 3))->animated);
+}
+
+TEST_F(Photo, readsTheSameOnManyThreads) {
+  const std::string file =
+      test::withOrientation(test::jpeg(quadrants(64, 32), 64, 32, 3, test::adobeRgbProfile()), 8);
+  const fs::path path = support::put(m_folder / "shared.jpg", file);
+  const auto alone = readPhoto(path);
+  ASSERT_TRUE(alone.has_value());
+  std::vector<int> same(4);
+  {
+    std::vector<std::jthread> threads;
+    for (int& count : same)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 20; ++i) count += readPhoto(path)->image == alone->image;
+      });
+  }
+  EXPECT_EQ(same, std::vector<int>(4, 20));
+}
+
+TEST_F(Photo, readsProgressiveJpegOfAsManyScansAsCamerasWrite) {
+  const auto grey = test::paint(
+      32, 32, 1, [](int x, int y, int) { return static_cast<std::uint8_t>(4 * (x + y)); });
+  EXPECT_TRUE(read(test::progressiveJpeg(grey, 32, 32, false)).has_value());
+  expectError(test::progressiveJpeg(grey, 32, 32, true), ErrorCode::DamagedImage);
+}
+
 TEST_F(Photo, refusesEveryTruncation) {
   const auto noise = test::paint(96, 96, 3, [](int x, int y, int c) {
     return static_cast<std::uint8_t>((x * 7 + y * 13 + c * 31) ^ (x * y));
   });
   for (const std::string& file :
-       {test::jpeg(noise, 96, 96, 3), test::png(noise, 96, 96, 3), test::webp(noise, 96, 96, 3)}) {
+       {test::jpeg(noise, 96, 96, 3),
+        test::progressiveJpeg(test::Pixels(noise.begin(), noise.begin() + 96 * 96), 96, 96, false),
+        test::png(noise, 96, 96, 3),
+        test::webp(noise, 96, 96, 3),
+        support::content(fs::path(LIKENESS_SOURCE_DIR) / "resources/samples/duck_toy/02.jpg")}) {
     ASSERT_TRUE(read(file).has_value());
     for (std::size_t part = 1; part < 64; ++part) {
       const auto photo = read(file.substr(0, file.size() * part / 64));
@@ -215,16 +263,28 @@ TEST_F(Photo, refusesSizesBeforeAllocating) {
   bomb[16] = bomb[20] = 0x01;  // width and height 16,777,224: a lie with a wrong checksum too
   const auto photo = read(bomb);
   EXPECT_FALSE(photo.has_value());
+
+  std::string lie = test::jpeg(test::Pixels(8 * 8, 9), 8, 8, 1);
+  lie.replace(lie.find("\xFF\xC0") + 5, 4, "\xEA\x60\xEA\x60");  // 60,000 x 60,000
+  expectError(lie, ErrorCode::ImageTooLarge);
+  expectError(test::webp(test::Pixels(10'100 * 10'000 * 3), 10'100, 10'000, 3),
+              ErrorCode::ImageTooLarge);
 }
 
 TEST_F(Photo, refusesWhatIsNoPicture) {
   expectError("", ErrorCode::NotAnImage);
+  EXPECT_NE(api::message(read("").error()).find("it is empty"), std::string::npos);
   expectError("Dear diary, today", ErrorCode::NotAnImage);
+  expectError("GIF89a", ErrorCode::UnsupportedImage);
+  expectError(std::string("II*\0\x08\0\0\0", 8), ErrorCode::UnsupportedImage);
   expectError("\xFF\xD8\xFF", ErrorCode::DamagedImage);
   expectError(std::string("RIFF\x10\0\0\0WEBPVP8 ", 16), ErrorCode::DamagedImage);
   const auto folder = readPhoto(m_folder.path());
   ASSERT_FALSE(folder.has_value());
   EXPECT_EQ(folder.error().code, ErrorCode::NotAnImage);
+  const fs::path pipe = m_folder / "pipe.jpg";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(readPhoto(pipe).error().code, ErrorCode::NotAnImage);
   const auto missing = readPhoto(m_folder / "nobody.jpg");
   ASSERT_FALSE(missing.has_value());
   EXPECT_EQ(missing.error().code, ErrorCode::FileNotFound);
@@ -255,6 +315,10 @@ TEST_F(Photo, readsHeic) {
   EXPECT_EQ(photo->image.width, 64);
   expectNear(at(photo->image, 8, 8), kRed, 12);
   expectNear(at(photo->image, 56, 56), kWhite, 12);
+
+  const std::string whole = support::content(file);
+  for (std::size_t part = 1; part < 64; ++part)
+    EXPECT_FALSE(read(whole.substr(0, whole.size() * part / 64)).has_value()) << part << "/64";
 }
 #endif
 

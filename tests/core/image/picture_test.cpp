@@ -103,9 +103,12 @@ TEST(CheckPhoto, seesBlackBarsOnEitherPairOfSides) {
   pillarbox.colRange(0, 60).setTo(0);
   pillarbox.colRange(580, 640).setTo(0);
   oneSide.rowRange(0, 60).setTo(0);
+  cv::Mat night(640, 640, CV_8UC3, cv::Scalar(0, 0, 0));  // a subject in front of something black
+  cv::circle(night, {320, 320}, 200, {200, 180, 160}, -1);
   EXPECT_TRUE(has(checkPhoto(toImage(letterbox), 0), FindingKind::BlackBars));
   EXPECT_TRUE(has(checkPhoto(toImage(pillarbox), 0), FindingKind::BlackBars));
   EXPECT_FALSE(has(checkPhoto(toImage(oneSide), 0), FindingKind::BlackBars));
+  EXPECT_FALSE(has(checkPhoto(toImage(night), 0), FindingKind::BlackBars));
 }
 
 TEST(CheckPhoto, seesDarkAndSmall) {
@@ -142,13 +145,23 @@ TEST(PngFile, carriesItsTextAndPixels) {
   EXPECT_EQ(readPhoto(file).value().image, image);
 }
 
+TEST(PngFile, readsTheLatin1TextOfOtherPrograms) {
+  const support::TempFolder folder;
+  const fs::path file = support::put(
+      folder / "a1111.png", test::png({1, 2, 3}, 1, 1, 3, {.parameters = "caf\xE9, Steps: 20"}));
+  const auto text = readPngText(file);
+  ASSERT_TRUE(text.has_value());
+  EXPECT_EQ(*text,
+            (std::vector<std::pair<std::string, std::string>>{{"parameters", "café, Steps: 20"}}));
+}
+
 TEST(PngFile, saysWhyItCannotBeWrittenOrRead) {
   const support::TempFolder folder;
   const auto written = writePng(folder / "none" / "picture.png", gradient(4, 4));
   ASSERT_FALSE(written.has_value());
   EXPECT_EQ(written.error().code, api::ErrorCode::FileUnwritable);
   EXPECT_EQ(readPngText(support::put(folder / "a.png", "text")).error().code,
-            api::ErrorCode::NotAnImage);
+            api::ErrorCode::UnsupportedImage);
   EXPECT_EQ(readPngText(support::put(folder / "b.png", "\x89PNG\r\n\x1A\n")).error().code,
             api::ErrorCode::DamagedImage);
 }
