@@ -15,8 +15,9 @@ namespace likeness::image {
 /// Decodes JPEG (grey, CMYK, YCCK), PNG (palette, 16 bit, alpha), WebP, HEIC (if built in): EXIF
 /// orientation applied, ICC profile to sRGB, alpha composited on white, first frame of an
 /// animation. Limits: 100 megapixels, 20,000 px a side, 256 MiB of file. A short read of any
-/// decoder and every warning of libjpeg, which makes up missing pixels, refuse the file. Any thread.
-/// Errors: FileNotFound, FileUnreadable, NotAnImage, DamagedImage, ImageTooLarge, UnsupportedImage.
+/// decoder and every warning of libjpeg, which makes up missing pixels, refuse the file. Any
+/// thread. Errors: FileNotFound, FileUnreadable, NotAnImage, DamagedImage, ImageTooLarge,
+/// UnsupportedImage.
 struct Decoded {
   api::Image image;       ///< Rgb8
   bool animated = false;  ///< only the first frame was taken
@@ -39,8 +40,8 @@ std::vector<api::PhotoFinding> checkPhoto(const api::Image& image, int resolutio
 /// 64-bit perceptual hash (DCT); Hamming distance at most 6 = nearly the same.
 std::uint64_t perceptualHash(const api::Image& image);
 
-/// PNG with text chunks: `likeness` (iTXt, the request as JSON) and A1111's `parameters` (tEXt while
-/// it is ASCII). Atomic. Errors: FileUnwritable, DiskFull.
+/// PNG with text chunks: `likeness` (iTXt, the request as JSON) and A1111's `parameters` (tEXt
+/// while it is ASCII). Atomic. Errors: FileUnwritable, DiskFull.
 api::Result<void> writePng(const std::filesystem::path& file,
                            const api::Image& image,
                            const std::vector<std::pair<std::string, std::string>>& text = {});
