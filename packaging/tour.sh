@@ -6,7 +6,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:?"usage: packaging/tour.sh OUT_DIR [BUILD_DIR]"}
-build=$(cd "${2:-$root/build/release}" && pwd)
+build=$(cd "${2:-$root/build/dev}" && pwd)
 photos=${PHOTOS:-$root/resources/samples/duck_toy}
 for tool in Xvfb openbox xdotool import; do
   command -v "$tool" > /dev/null || { echo "tour: $tool is missing (packages xvfb openbox xdotool imagemagick)" >&2; exit 4; }
