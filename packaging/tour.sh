@@ -159,4 +159,5 @@ key ctrl+q
 for _ in $(seq 50); do kill -0 "$likeness" 2> /dev/null || break; sleep 0.2; done
 kill -0 "$likeness" 2> /dev/null && die "the window did not close"
 cp "$work/kept.png" "$out/kept.png"
-echo "tour: done, $(ls "$out"/*.png | wc -l) pictures in $out"
+shots=("$out"/*.png)
+echo "tour: done, ${#shots[@]} pictures in $out"
