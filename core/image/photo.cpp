@@ -59,7 +59,7 @@ std::string_view otherKind(std::string_view content) {
   if (content.starts_with("\xFF\x0A"sv) || content.starts_with("\0\0\0\x0CJXL "sv))
     return "JPEG XL";
   if (content.starts_with("8BPS"sv)) return "Photoshop";
-  if (content.starts_with("BM"sv) && content.substr(6, 4) == "\0\0\0\0"sv) return "BMP";
+  if (content.starts_with("BM"sv) && content.substr(0, 10).ends_with("\0\0\0\0"sv)) return "BMP";
   return {};
 }
 

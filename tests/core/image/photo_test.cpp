@@ -275,6 +275,7 @@ TEST_F(Photo, refusesWhatIsNoPicture) {
   expectError("", ErrorCode::NotAnImage);
   EXPECT_NE(api::message(read("").error()).find("it is empty"), std::string::npos);
   expectError("Dear diary, today", ErrorCode::NotAnImage);
+  expectError("BM}", ErrorCode::NotAnImage);
   expectError("GIF89a", ErrorCode::UnsupportedImage);
   expectError(std::string("II*\0\x08\0\0\0", 8), ErrorCode::UnsupportedImage);
   expectError("\xFF\xD8\xFF", ErrorCode::DamagedImage);
