@@ -1,4 +1,5 @@
-// main() of every GoogleTest program: starts in the source folder, with the source tree's resources.
+// main() of every GoogleTest program: starts in the source folder, with the source tree's
+// resources.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
