@@ -1,8 +1,6 @@
 // Transformer parts of the UNet.
 #include "core/nn/attention.h"
 
-#include <ATen/ops/gelu.h>
-
 namespace likeness::nn {
 
 TextContext::TextContext(at::Tensor states, bool reuse) : m_states(std::move(states)) {
@@ -27,7 +25,7 @@ Attention::Attention(const Weights& w,
       m_toOut(w / "to_out" / 0, heads * headDim, queryDim) {}
 
 at::Tensor Attention::operator()(const at::Tensor& x) const {
-  return m_toOut(attend(m_toQ(x), m_toK(x), m_toV(x), m_heads));
+  return m_toOut(functions::attention(m_toQ(x), m_toK(x), m_toV(x), m_heads, false));
 }
 
 at::Tensor Attention::operator()(const at::Tensor& x, const TextContext& text) const {
@@ -42,15 +40,14 @@ at::Tensor Attention::operator()(const at::Tensor& x, const TextContext& text) c
   } else {
     kept = text.m_kept->emplace(this, keyValue()).first->second;
   }
-  return m_toOut(attend(m_toQ(x), kept.key, kept.value, m_heads));
+  return m_toOut(functions::attention(m_toQ(x), kept.key, kept.value, m_heads, false));
 }
 
 FeedForward::FeedForward(const Weights& w, std::int64_t dim)
     : m_proj(w / "net" / 0 / "proj", dim, 8 * dim), m_out(w / "net" / 2, 4 * dim, dim) {}
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
-  const auto parts = m_proj(x).chunk(2, -1);
-  return m_out(parts[0] * at::gelu(parts[1]));
+  return m_out(functions::geglu(m_proj(x)));
 }
 
 BasicTransformerBlock::BasicTransformerBlock(const Weights& w,

@@ -28,7 +28,8 @@ struct PixelAttention {
   at::Tensor operator()(const at::Tensor& x) const {
     const at::Tensor pixels = groupNorm(x).permute({0, 2, 3, 1});
     const at::Tensor tokens = pixels.flatten(1, 2);
-    const at::Tensor attended = toOut(attend(toQ(tokens), toK(tokens), toV(tokens), 1));
+    const at::Tensor attended =
+        toOut(functions::attention(toQ(tokens), toK(tokens), toV(tokens), 1, false));
     return x + attended.view(pixels.sizes()).permute({0, 3, 1, 2});
   }
 };

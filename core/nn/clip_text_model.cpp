@@ -31,7 +31,8 @@ struct ClipEncoderLayer {
 
   at::Tensor operator()(const at::Tensor& x) const {
     const at::Tensor a = layerNorm1(x);
-    const at::Tensor h = x + outProj(attend(qProj(a), kProj(a), vProj(a), heads, true));
+    const at::Tensor h =
+        x + outProj(functions::attention(qProj(a), kProj(a), vProj(a), heads, true));
     return h + fc2(activation(fc1(layerNorm2(h))));
   }
 

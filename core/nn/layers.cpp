@@ -4,14 +4,8 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/silu.h>
-#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
 #include <cmath>
@@ -21,24 +15,22 @@ namespace likeness::nn {
 Parameter::Parameter(at::Tensor master)
     : m_master(std::move(master)), m_cast(std::make_shared<Cast>()) {}
 
-at::Tensor Parameter::as(at::ScalarType dtype) const {
-  if (!m_master.defined() || m_master.scalar_type() == dtype) return m_master;
-  if (m_master.requires_grad() && c10::GradMode::is_enabled()) return m_master.to(dtype);
+functions::Weight Parameter::as(at::ScalarType dtype) const {
+  if (!m_master.defined() || m_master.scalar_type() == dtype) return {m_master, m_master};
   const auto version = static_cast<std::uint32_t>(m_master._version());
   if (!m_cast->tensor.defined() || m_cast->tensor.scalar_type() != dtype ||
       m_cast->version != version) {
-    const c10::InferenceMode normalTensor(
-        false);  // the cast may be saved for a backward pass later
+    const c10::InferenceMode normalTensor(false);  // it may be saved for a backward pass later
     *m_cast = {m_master.detach().to(dtype), version};
   }
-  return m_cast->tensor;
+  return {m_master, m_cast->tensor};
 }
 
 namespace {
 
-/// Weights of 1x1 convolutions as the matrices they are.
-at::Tensor asMatrix(const at::Tensor& weight) {
-  return weight.dim() == 2 ? weight : weight.flatten(1);
+/// The tensors of an adapter are small, so their copies are made anew.
+functions::Weight adapterWeight(const at::Tensor& tensor, at::ScalarType dtype) {
+  return {tensor, tensor.detach().to(dtype)};
 }
 
 }  // namespace
@@ -52,12 +44,11 @@ Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool bias, S
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   const auto dtype = x.scalar_type();
-  at::Tensor y = at::linear(x, asMatrix(m_weight.as(dtype)), m_bias.as(dtype));
-  for (const LowRank& a : m_slot->adapters) {
-    if (a.strength == 0) continue;
-    const at::Tensor inner = at::linear(x, asMatrix(a.down.to(dtype))).mul(a.strength * a.scale);
-    y = y + at::linear(inner, asMatrix(a.up.to(dtype)));
-  }
+  at::Tensor y = functions::linear(x, m_weight.as(dtype), m_bias.as(dtype));
+  for (const LowRank& a : m_slot->adapters)
+    if (a.strength != 0)
+      y = functions::addLowRank(
+          y, x, adapterWeight(a.down, dtype), adapterWeight(a.up, dtype), a.strength * a.scale);
   return y;
 }
 
@@ -76,11 +67,14 @@ Conv2d::Conv2d(const Weights& w,
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   const auto dtype = x.scalar_type();
   const at::Tensor input = x.contiguous(at::MemoryFormat::ChannelsLast);
-  at::Tensor y = at::conv2d(input, m_weight.as(dtype), m_bias.as(dtype), m_stride, m_padding);
+  at::Tensor y =
+      functions::conv2d(input, m_weight.as(dtype), m_bias.as(dtype), m_stride, m_padding);
   for (const LowRank& a : m_slot->adapters) {
     if (a.strength == 0) continue;
-    const at::Tensor inner = at::conv2d(input, a.down.to(dtype), {}, m_stride, m_padding);
-    y = y + at::conv2d(inner.mul(a.strength * a.scale), a.up.to(dtype));
+    const at::Tensor inner =
+        functions::conv2d(input, adapterWeight(a.down, dtype), {}, m_stride, m_padding);
+    const at::Tensor outer = functions::conv2d(inner, adapterWeight(a.up, dtype), {}, 1, 0);
+    y = y + outer * (a.strength * a.scale);
   }
   return y;
 }
@@ -92,11 +86,12 @@ GroupNorm::GroupNorm(const Weights& w, std::int64_t groups, std::int64_t channel
       m_eps(eps) {}
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  const auto dtype = x.scalar_type();
-  return at::group_norm(x, m_groups, m_weight.as(dtype), m_bias.as(dtype), m_eps);
+  return functions::groupNorm(x, m_weight, m_bias, m_groups, m_eps, false);
 }
 
-at::Tensor GroupNorm::thenSilu(const at::Tensor& x) const { return at::silu((*this)(x)); }
+at::Tensor GroupNorm::thenSilu(const at::Tensor& x) const {
+  return functions::groupNorm(x, m_weight, m_bias, m_groups, m_eps, true);
+}
 
 LayerNorm::LayerNorm(const Weights& w, std::int64_t size, double eps)
     : m_weight(w.tensor("weight", {size})),
@@ -105,8 +100,10 @@ LayerNorm::LayerNorm(const Weights& w, std::int64_t size, double eps)
       m_eps(eps) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  const auto dtype = x.scalar_type();
-  return at::layer_norm(x, {m_size}, m_weight.as(dtype), m_bias.as(dtype), m_eps);
+  // On the CPU the operator itself takes fp32 parameters beside bf16 activations.
+  const auto parameterDtype =
+      x.is_cpu() && m_weight.scalar_type() == at::kFloat ? at::kFloat : x.scalar_type();
+  return at::layer_norm(x, {m_size}, m_weight.to(parameterDtype), m_bias.to(parameterDtype), m_eps);
 }
 
 Embedding::Embedding(const Weights& w, std::int64_t count, std::int64_t size)
@@ -114,20 +111,7 @@ Embedding::Embedding(const Weights& w, std::int64_t count, std::int64_t size)
 
 at::Tensor Embedding::operator()(const at::Tensor& ids, at::ScalarType dtype) const {
   // Rows first, cast after: the table is much larger than a prompt.
-  return at::embedding(m_weight.master(), ids).to(dtype);
-}
-
-at::Tensor attend(const at::Tensor& q,
-                  const at::Tensor& k,
-                  const at::Tensor& v,
-                  std::int64_t heads,
-                  bool causal) {
-  const auto split = [heads](const at::Tensor& x) {
-    return x.unflatten(-1, {heads, x.size(-1) / heads}).transpose(1, 2);
-  };
-  return at::scaled_dot_product_attention(split(q), split(k), split(v), {}, 0.0, causal)
-      .transpose(1, 2)
-      .flatten(2);
+  return at::embedding(m_weight, ids).to(dtype);
 }
 
 at::Tensor timestepEmbedding(const at::Tensor& timesteps,

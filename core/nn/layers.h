@@ -14,6 +14,7 @@
 
 #include <memory>
 
+#include "core/nn/functions.h"
 #include "core/nn/weights.h"
 
 namespace likeness::nn {
@@ -23,9 +24,9 @@ class Parameter {
  public:
   Parameter() = default;
   explicit Parameter(at::Tensor master);
-  /// The master, cast to `dtype` (see above). Undefined stays undefined (a layer without bias).
-  at::Tensor as(at::ScalarType dtype) const;
-  const at::Tensor& master() const { return m_master; }
+  /// The master and its copy in `dtype` (see above). Undefined stays undefined (a layer without
+  /// bias).
+  functions::Weight as(at::ScalarType dtype) const;
 
  private:
   struct Cast {
@@ -83,7 +84,7 @@ class GroupNorm {
   at::Tensor thenSilu(const at::Tensor& x) const;
 
  private:
-  Parameter m_weight, m_bias;
+  at::Tensor m_weight, m_bias;
   std::int64_t m_groups;
   double m_eps;
 };
@@ -95,7 +96,7 @@ class LayerNorm {
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:
-  Parameter m_weight, m_bias;
+  at::Tensor m_weight, m_bias;
   std::int64_t m_size;
   double m_eps;
 };
@@ -106,19 +107,11 @@ class Embedding {
   Embedding(const Weights& w, std::int64_t count, std::int64_t size);
   /// ids [...] int64 -> [..., size] in `dtype`.
   at::Tensor operator()(const at::Tensor& ids, at::ScalarType dtype) const;
-  at::ScalarType masterDtype() const { return m_weight.master().scalar_type(); }
+  at::ScalarType masterDtype() const { return m_weight.scalar_type(); }
 
  private:
-  Parameter m_weight;
+  at::Tensor m_weight;
 };
-
-/// Scaled dot-product attention over `heads`. q [N, L, heads * d], k and v [N, S, heads * d] -> [N,
-/// L, heads * d].
-at::Tensor attend(const at::Tensor& q,
-                  const at::Tensor& k,
-                  const at::Tensor& v,
-                  std::int64_t heads,
-                  bool causal = false);
 
 /// Sinusoids of timesteps [N] -> [N, size] fp32: f_i = exp(-ln(10000) i / (size/2 - shift)), sines
 /// first unless `flip` (diffusers' get_timestep_embedding).

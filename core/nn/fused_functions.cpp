@@ -1,0 +1,271 @@
+// Group norm with SiLU, GEGLU and attention. On the CPU by the loops of kernels.h, elsewhere by
+// LibTorch's operators.
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_softmax.h>
+#include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/silu.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+
+#include "core/nn/functions.h"
+#include "core/nn/kernels.h"
+
+namespace likeness::nn::functions {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+/// Where kernels.h can work.
+bool hasKernels(const at::Tensor& x) {
+  const auto dtype = x.scalar_type();
+  return x.is_cpu() && (dtype == at::kFloat || dtype == at::kDouble || dtype == at::kBFloat16);
+}
+
+/// Calls body(T{}, Real{}) for the dtype of x.
+template <class Body>
+void dispatch(const at::Tensor& x, const Body& body) {
+  if (x.scalar_type() == at::kDouble) return body(double{}, double{});
+  if (x.scalar_type() == at::kFloat) return body(float{}, float{});
+  body(kernels::Bf16{}, float{});
+}
+
+template <class T>
+const T* in(const at::Tensor& x) {
+  return static_cast<const T*>(x.const_data_ptr());
+}
+template <class T>
+T* out(const at::Tensor& x) {
+  return static_cast<T*>(x.mutable_data_ptr());
+}
+
+at::ScalarType realType(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+/// Runs body(picture, shape) for pieces of whole groups of every picture, at least 64 channels
+/// wide, on LibTorch's threads.
+template <class Body>
+void forEachPiece(
+    const at::Tensor& x, std::int64_t groups, double eps, bool silu, const Body& body) {
+  const std::int64_t channels = x.size(1), groupSize = channels / groups;
+  const std::int64_t groupsEach = std::min(groups, (64 + groupSize - 1) / groupSize);
+  const std::int64_t pieces = (groups + groupsEach - 1) / groupsEach;
+  at::parallel_for(0, x.size(0) * pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t firstGroup = i % pieces * groupsEach;
+      const std::int64_t count = std::min(groupsEach, groups - firstGroup);
+      body(i / pieces,
+           kernels::GroupNormShape{x.size(2) * x.size(3),
+                                   channels,
+                                   firstGroup * groupSize,
+                                   count * groupSize,
+                                   groupSize,
+                                   eps,
+                                   silu});
+    }
+  });
+}
+
+struct GroupNormFunction : Function<GroupNormFunction> {
+  static at::Tensor forward(AutogradContext* context,
+                            const at::Tensor& input,
+                            const at::Tensor& weight,
+                            const at::Tensor& bias,
+                            std::int64_t groups,
+                            double eps,
+                            bool silu) {
+    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    const auto real = x.options().dtype(realType(x)).memory_format(at::MemoryFormat::Contiguous);
+    const at::Tensor w = weight.to(real.dtype().toScalarType()),
+                     b = bias.to(real.dtype().toScalarType());
+    at::Tensor y = at::empty_like(x);
+    at::Tensor mean = at::empty({x.size(0), groups}, real), rstd = at::empty_like(mean);
+    dispatch(x, [&]<class T, class Real>(T, Real) {
+      forEachPiece(x, groups, eps, silu, [&](std::int64_t n, const kernels::GroupNormShape& s) {
+        const std::int64_t at = n * s.pixels * s.channels;
+        kernels::groupNormForward<T, Real>(s,
+                                           in<T>(x) + at,
+                                           in<Real>(w),
+                                           in<Real>(b),
+                                           out<T>(y) + at,
+                                           out<Real>(mean) + n * groups,
+                                           out<Real>(rstd) + n * groups);
+      });
+    });
+    context->save_for_backward({x, w, b, mean, rstd});
+    context->saved_data["eps"] = eps;
+    context->saved_data["silu"] = silu;
+    context->saved_data["dtype"] = weight.scalar_type();
+    return y;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &w = saved[1], &b = saved[2], &mean = saved[3],
+                     &rstd = saved[4];
+    const bool silu = context->saved_data["silu"].toBool();
+    const std::int64_t groups = mean.size(1), channels = x.size(1);
+    const at::Tensor dy = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor dx = at::empty_like(x);
+    const at::Tensor dWeight = at::empty({x.size(0), channels}, w.options());
+    const at::Tensor dBias = at::empty_like(dWeight);
+    dispatch(x, [&]<class T, class Real>(T, Real) {
+      forEachPiece(x, groups, 0, silu, [&](std::int64_t n, const kernels::GroupNormShape& s) {
+        const std::int64_t at = n * s.pixels * s.channels;
+        kernels::groupNormBackward<T, Real>(s,
+                                            in<T>(dy) + at,
+                                            in<T>(x) + at,
+                                            in<Real>(w),
+                                            in<Real>(b),
+                                            in<Real>(mean) + n * groups,
+                                            in<Real>(rstd) + n * groups,
+                                            out<T>(dx) + at,
+                                            out<Real>(dWeight) + n * channels,
+                                            out<Real>(dBias) + n * channels);
+      });
+    });
+    const auto master = context->saved_data["dtype"].toScalarType();
+    const auto total = [master](const at::Tensor& perPicture) {
+      return perPicture.sum(at::IntArrayRef{0}, false, master);
+    };
+    return {dx,
+            context->needs_input_grad(1) ? total(dWeight) : at::Tensor(),
+            context->needs_input_grad(2) ? total(dBias) : at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
+  }
+};
+
+/// Rows of x, shared out in pieces of some thousand values.
+template <class Body>
+void forEachRows(std::int64_t rows, std::int64_t size, const Body& body) {
+  at::parallel_for(0, rows, std::max<std::int64_t>(1, 8192 / size), body);
+}
+
+struct GegluFunction : Function<GegluFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input) {
+    const at::Tensor x = input.contiguous();
+    auto sizes = x.sizes().vec();
+    const std::int64_t size = sizes.back() / 2, rows = x.numel() / sizes.back();
+    sizes.back() = size;
+    const at::Tensor y = at::empty(sizes, x.options());
+    dispatch(x, [&]<class T, class Real>(T, Real) {
+      forEachRows(rows, size, [&](std::int64_t begin, std::int64_t end) {
+        kernels::gegluForward<T>(
+            end - begin, size, in<T>(x) + 2 * begin * size, out<T>(y) + begin * size);
+      });
+    });
+    context->save_for_backward({x});
+    return y;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::Tensor x = context->get_saved_variables()[0], dy = gradients[0].contiguous();
+    const at::Tensor dx = at::empty_like(x);
+    const std::int64_t size = dy.size(-1), rows = dy.numel() / size;
+    dispatch(x, [&]<class T, class Real>(T, Real) {
+      forEachRows(rows, size, [&](std::int64_t begin, std::int64_t end) {
+        kernels::gegluBackward<T>(end - begin,
+                                  size,
+                                  in<T>(dy) + begin * size,
+                                  in<T>(x) + 2 * begin * size,
+                                  out<T>(dx) + 2 * begin * size);
+      });
+    });
+    return {dx};
+  }
+};
+
+/// [N, L, heads * d] <-> [N * heads, L, d].
+at::Tensor splitHeads(const at::Tensor& x, std::int64_t heads) {
+  const std::int64_t d = x.size(2) / heads;
+  return x.view({x.size(0), x.size(1), heads, d}).transpose(1, 2).reshape({-1, x.size(1), d});
+}
+at::Tensor joinHeads(const at::Tensor& x, std::int64_t heads) {
+  const std::int64_t n = x.size(0) / heads;
+  return x.view({n, heads, x.size(1), x.size(2)})
+      .transpose(1, 2)
+      .reshape({n, x.size(1), heads * x.size(2)});
+}
+
+/// Attention by whole products, which oneDNN computes in bf16; LibTorch's fused attention falls to
+/// fp32 loops there, and its backward pass in bf16 takes twice this one's time (core/nn/README.md).
+struct ProductAttentionFunction : Function<ProductAttentionFunction> {
+  static at::Tensor forward(AutogradContext* context,
+                            const at::Tensor& query,
+                            const at::Tensor& key,
+                            const at::Tensor& value,
+                            std::int64_t heads) {
+    const at::Tensor q = splitHeads(query, heads), k = splitHeads(key, heads),
+                     v = splitHeads(value, heads);
+    const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
+    const at::Tensor p = at::_softmax(at::bmm(q, k.transpose(1, 2)).mul_(scale), -1, false);
+    context->save_for_backward({q, k, v, p});
+    context->saved_data["heads"] = heads;
+    return joinHeads(at::bmm(p, v), heads);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &p = saved[3];
+    const std::int64_t heads = context->saved_data["heads"].toInt();
+    const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
+    const at::Tensor dy = splitHeads(gradients[0].contiguous(), heads);
+    const at::Tensor dp = at::bmm(dy, v.transpose(1, 2));
+    const at::Tensor ds = at::_softmax_backward_data(dp, p, -1, p.scalar_type()).mul_(scale);
+    return {joinHeads(at::bmm(ds, k), heads),
+            joinHeads(at::bmm(ds.transpose(1, 2), q), heads),
+            joinHeads(at::bmm(p.transpose(1, 2), dy), heads),
+            at::Tensor()};
+  }
+};
+
+/// Above this many scores per head the score matrix no longer fits the caches, and fused attention
+/// wins.
+constexpr std::int64_t maxScores = 256 * 256;
+
+}  // namespace
+
+at::Tensor groupNorm(const at::Tensor& x,
+                     const at::Tensor& weight,
+                     const at::Tensor& bias,
+                     std::int64_t groups,
+                     double eps,
+                     bool silu) {
+  if (hasKernels(x)) return GroupNormFunction::apply(x, weight, bias, groups, eps, silu);
+  const auto dtype = x.scalar_type();
+  const at::Tensor y = at::group_norm(x, groups, weight.to(dtype), bias.to(dtype), eps);
+  return silu ? at::silu(y) : y;
+}
+
+at::Tensor geglu(const at::Tensor& x) {
+  if (hasKernels(x)) return GegluFunction::apply(x);
+  const auto parts = x.chunk(2, -1);
+  return parts[0] * at::gelu(parts[1]);
+}
+
+at::Tensor attention(const at::Tensor& q,
+                     const at::Tensor& k,
+                     const at::Tensor& v,
+                     std::int64_t heads,
+                     bool causal) {
+  const bool byProducts = q.is_cpu() && q.scalar_type() == at::kBFloat16 && !causal &&
+                          q.size(1) * k.size(1) <= maxScores;
+  if (byProducts) return ProductAttentionFunction::apply(q, k, v, heads);
+  const auto split = [heads](const at::Tensor& x) {
+    return x.unflatten(-1, {heads, x.size(-1) / heads}).transpose(1, 2);
+  };
+  return at::scaled_dot_product_attention(split(q), split(k), split(v), {}, 0.0, causal)
+      .transpose(1, 2)
+      .flatten(2);
+}
+
+}  // namespace likeness::nn::functions

@@ -1,0 +1,54 @@
+// Loops that LibTorch has no fused operator for, on plain memory: group norm with SiLU, and GEGLU,
+// forward and backward. Each is compiled for AVX-512, AVX2 and the baseline, and the loader picks
+// one. Arithmetic is fp32 (fp64 for double).
+#pragma once
+
+#include <cstdint>
+
+namespace likeness::nn::kernels {
+
+/// bfloat16 as its bits: the upper half of a float.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+/// One picture of a channels-last batch, and the channels [first, first + count) of whole groups in
+/// it.
+struct GroupNormShape {
+  std::int64_t pixels, channels;  ///< of the picture
+  std::int64_t first, count;      ///< channels worked on
+  std::int64_t groupSize;         ///< channels of a group
+  double eps;
+  bool silu;  ///< y = silu(norm(x)), else y = norm(x)
+};
+
+/// x, y [pixels, channels]; mean, rstd [channels / groupSize] of this picture, written; weight,
+/// bias [channels]. `Real` is double for T = double, else float.
+template <class T, class Real>
+void groupNormForward(const GroupNormShape& shape,
+                      const T* x,
+                      const Real* weight,
+                      const Real* bias,
+                      T* y,
+                      Real* mean,
+                      Real* rstd);
+/// dx like x; dWeight, dBias [channels] of this picture, written.
+template <class T, class Real>
+void groupNormBackward(const GroupNormShape& shape,
+                       const T* dy,
+                       const T* x,
+                       const Real* weight,
+                       const Real* bias,
+                       const Real* mean,
+                       const Real* rstd,
+                       T* dx,
+                       Real* dWeight,
+                       Real* dBias);
+
+/// Rows [a, g] of 2 x size -> a * gelu(g), gelu exact (erf).
+template <class T>
+void gegluForward(std::int64_t rows, std::int64_t size, const T* x, T* y);
+template <class T>
+void gegluBackward(std::int64_t rows, std::int64_t size, const T* dy, const T* x, T* dx);
+
+}  // namespace likeness::nn::kernels
