@@ -20,17 +20,20 @@ struct ExportArguments {
 };
 
 template <class E>
-CLI::IsMember choices() {
-  std::vector<std::string> names(EnumNames<E>::names.begin(), EnumNames<E>::names.end());
-  return CLI::IsMember(names);
+Result<void> parseChoice(const std::string& flag, const std::string& text, E& value) {
+  if (parseEnum(text, value)) return {};
+  std::string names;
+  for (const auto name : EnumNames<E>::names)
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  return fail(ErrorCode::BadUsage, {{"reason", flag + " takes one of " + names}});
 }
 
 Result<CommandResult> runExport(const ExportArguments& a, Workspace& workspace) {
   ExportRequest request = a.request;
-  parseEnum(a.format, request.format);
-  parseEnum(a.dtype, request.dtype);
-  if (const auto applied = a.flags.apply("compute", request.compute); !applied)
-    return fail(applied.error());
+  for (const auto& applied : {parseChoice("--format", a.format, request.format),
+                              parseChoice("--dtype", a.dtype, request.dtype),
+                              a.flags.apply("compute", request.compute)})
+    if (!applied) return fail(applied.error());
   auto result = runJob(request, workspace);
   if (!result) return result;
   result->text = result->stopped ? "Stopped; nothing was written.\n"
@@ -104,10 +107,10 @@ Command addExport(CLI::App& root) {
       ->type_name("latest|best|N")
       ->capture_default_str();
   app->add_option("--format", a->format, "What to write")
-      ->check(choices<ExportFormat>())
+      ->type_name("diffusers|kohya-lora")
       ->capture_default_str();
   app->add_option("--dtype", a->dtype, "Number format of the weights in the file")
-      ->check(choices<FileDType>())
+      ->type_name("fp16|bf16|fp32")
       ->capture_default_str();
   app->add_option("--out",
                   a->request.out,

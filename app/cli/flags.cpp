@@ -1,6 +1,7 @@
 #include "app/cli/flags.h"
 
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <system_error>
 
@@ -26,6 +27,9 @@ std::string joined(std::span<const std::string_view> choices, std::string_view s
 }
 
 std::string numberText(double value) {
+  // Whole numbers in full: 1000000, not 1e+06.
+  if (value == std::floor(value) && std::abs(value) < 1e16)
+    return std::to_string(static_cast<std::int64_t>(value));
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
   return {buffer, end};

@@ -124,12 +124,14 @@ Command addGenerate(CLI::App& root) {
                   a->adapters,
                   "LoRA file (kohya or PEFT), with its strength after a colon; may be repeated")
       ->type_name("FILE[:STRENGTH]")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option(
          "--size", a->size, "Pixels, multiples of 8; without it what the model was made for")
       ->type_name("WxH");
   app->add_option("--out", r.outFolder, "Folder for the pictures")->type_name("DIR")->required();
   a->flags.add("picture", r, {"width", "height", "previewEvery"});
+  app->get_option("--prompt")->required();
   a->flags.add("sampling", r.sampling);
   a->flags.add("compute", r.compute);
   a->flags.add("subject", r.subject, {"subjectName", "subjectPrompt", "classPrompt"});

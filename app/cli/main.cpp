@@ -73,12 +73,23 @@ bool wantsJson(int argc, char** argv) {
   return false;
 }
 
+/// Without CLI11's mark for the second name of a switch, "--no-flip{false}".
+class Formatter : public CLI::Formatter {
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, positional);
+    if (const auto mark = name.find("{false}"); mark != std::string::npos) name.erase(mark, 7);
+    return name;
+  }
+};
+
 int run(int argc, char** argv) {
   CLI::App root("Personalizes an image model from a few photos and makes pictures with it.",
                 "likeness-cli");
   root.footer(kFooter);
   root.set_version_flag("--version", std::string("likeness-cli ") + kVersion);
   root.require_subcommand(1);
+  root.option_defaults()->take_last();  // so that a script can append what it wants otherwise
+  root.formatter(std::make_shared<Formatter>());
   root.get_formatter()->column_width(38);
   const bool json = wantsJson(argc, argv);
   const std::vector<Command> commands = {addTrain(root),

@@ -181,7 +181,8 @@ Command addTrain(CLI::App& root) {
       ->default_str("starter");
   app->add_option("--photos", a->photos, "Photos or folders of photos; may be repeated")
       ->type_name("DIR")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--out", a->out, "Folder of the run; receives checkpoints, samples and metrics")
       ->type_name("RUN_DIR");
   app->add_option("--config", a->config, "YAML file with options, as --print-config writes it")

@@ -19,12 +19,27 @@ std::string safetensors(const std::string& header, const std::string& data = "")
   return bytes + header + data;
 }
 
+/// CRC-32 as in PNG's specification, bit by bit.
+std::uint32_t crc32(const std::string& bytes) {
+  std::uint32_t crc = 0xffffffffu;
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xedb88320u : 0u);
+  }
+  return ~crc;
+}
+
+std::string bigEndian(std::uint32_t value) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
+  return bytes;
+}
+
 /// A PNG whose header claims this size and that ends there.
 std::string pngHeader(std::uint32_t width, std::uint32_t height) {
-  std::string bytes("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
-  for (const std::uint32_t value : {width, height})
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
-  return bytes + std::string("\x08\x02\0\0\0\0\0\0\0", 9);
+  const std::string header =
+      "IHDR" + bigEndian(width) + bigEndian(height) + std::string("\x08\x02\0\0\0", 5);
+  return "\x89PNG\r\n\x1a\n" + bigEndian(13) + header + bigEndian(crc32(header));
 }
 
 class BadPhoto : public Scene {
@@ -75,14 +90,6 @@ TEST_F(BadInput, MissingClassWord) {
   EXPECT_THAT(finished.err, HasSubstr("class"));
 }
 
-TEST_F(BadInput, CaptionOfMoreThan75Tokens) {
-  std::string caption = "a photo of {subject}";
-  for (int i = 0; i < 90; ++i) caption += " toy";
-  const Finished finished = cli(training(photos(), at("run"), 2, {"--subject-prompt", caption}));
-  expectError(finished, "prompt_too_long", 3);
-  EXPECT_THAT(finished.err, HasSubstr("75"));
-}
-
 TEST_F(BadInput, ConfigurationFiles) {
   struct Case {
     const char* yaml;
@@ -119,11 +126,11 @@ TEST_F(BadInput, Flags) {
        }) {
     auto withJson = arguments;
     withJson.push_back("--json");
-    expectError(cli(withJson, {.folder = at("")}), "bad_usage", 2);
+    expectError(cli(withJson), "bad_usage", 2);
   }
   expectError(cli(training(photos(), at("run"), 2, {"--learning-rate", "-1"})), "out_of_range", 2);
   expectError(cli(training(photos(), at("run"), 2, {"--resolution", "100"})), "out_of_range", 2);
-  expectError(cli({"generate", "--out", at("o").string(), "--json"}), "missing_value", 2);
+  expectError(cli({"generate", "--out", at("o").string(), "--json"}), "bad_usage", 2);
   expectError(cli({"generate", "--prompt", "x", "--karras", "--out", at("o").string(), "--json"}),
               "bad_combination",
               2);

@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "core/image/photo.h"
 #include "tests/integration/scene.h"
 
 namespace likeness::integration {
@@ -165,13 +166,15 @@ TEST_F(EndToEnd, ALoraRunMergesExportsAsKohyaAndLoadsAsAdapter) {
         arguments.insert(arguments.end(), more.begin(), more.end());
         return std::string(succeed(arguments).json()["files"][0]);
       };
-  // The picture's bytes differ by the request inside, so pictures are compared by size of change
-  // through export's own check; here: strength 0 must equal the base and strength 1 must not.
-  const auto base = generate(starter().string(), "base", {});
-  const auto with =
-      generate(starter().string(), "with", {"--adapter", at("toy.safetensors").string() + ":1.0"});
-  EXPECT_TRUE(fs::exists(base) && fs::exists(with));
-  EXPECT_THAT(succeed({"inspect", with, "--json"}).out, HasSubstr("toy.safetensors"));
+  const auto pixels = [](const std::string& file) { return image::readPhoto(file).value().image; };
+  const auto base = pixels(generate(starter().string(), "base", {}));
+  const std::string adapter = at("toy.safetensors").string();
+  const auto adapted = pixels(generate(starter().string(), "adapted", {"--adapter", adapter}));
+  const auto off = pixels(generate(starter().string(), "off", {"--adapter", adapter + ":0"}));
+  const auto run = pixels(generate(at("run").string(), "from-run", {}));
+  EXPECT_EQ(off, base);
+  EXPECT_FALSE(adapted == base);
+  EXPECT_EQ(adapted, run);
 }
 
 TEST_F(EndToEnd, InterruptKeepsACheckpointAndResumeContinuesFromTheRunAlone) {
@@ -265,22 +268,24 @@ TEST_F(EndToEnd, APhotoThatVanishesDuringTheRunDoesNotEndIt) {
 }
 
 TEST_F(EndToEnd, WordsThatTheModelTakesOtherwiseAreNoted) {
-  const Finished token = succeed(training(photos(), at("run"), 1, {"--token", "qwzxjkv"}));
-  EXPECT_THAT(token.err, HasSubstr("qwzxjkv"));
-  std::string prompt = "toy";
-  for (int i = 0; i < 90; ++i) prompt += " toy";
-  const Finished tooLong = succeed({"generate",
-                                    "--model",
-                                    starter().string(),
-                                    "--prompt",
-                                    prompt,
-                                    "--steps",
-                                    "1",
-                                    "--size",
-                                    "64",
-                                    "--out",
-                                    at("p").string()});
-  EXPECT_THAT(tooLong.err, HasSubstr("75"));
+  std::string tooLong = "a photo of {subject}";
+  for (int i = 0; i < 90; ++i) tooLong += " toy";
+  const Finished trained = succeed(
+      training(photos(), at("run"), 1, {"--token", "qwzxjkv", "--subject-prompt", tooLong}));
+  EXPECT_THAT(trained.err, HasSubstr("qwzxjkv"));
+  EXPECT_THAT(trained.err, HasSubstr("75"));
+  const Finished generated = succeed({"generate",
+                                      "--model",
+                                      starter().string(),
+                                      "--prompt",
+                                      tooLong,
+                                      "--steps",
+                                      "1",
+                                      "--size",
+                                      "64",
+                                      "--out",
+                                      at("pictures").string()});
+  EXPECT_THAT(generated.err, HasSubstr("75"));
 }
 
 TEST_F(EndToEnd, ThingsToReadWithoutTheEngine) {
