@@ -357,7 +357,7 @@ class TestPages : public QObject {
                     api::JobFinished{api::Completed{
                         {}, {{"max_difference", 0.0}, {"bytes", std::int64_t{4096}}}}});
     f->settle();
-    QVERIFY(f->textOf("exportOutcome").contains("max difference"));
+    QVERIFY(f->textOf("exportOutcome").contains("Largest difference of a test picture: 0"));
     QVERIFY(f->find("exportOpen")->isVisible());
     if (!qEnvironmentVariableIsEmpty("LIKENESS_SCREENSHOTS"))
       f->find("exportDialog")

@@ -10,48 +10,49 @@
 
 namespace likeness::ui {
 namespace {
-struct Tr {
+struct DialogTr {
   Q_DECLARE_TR_FUNCTIONS(DialogService)
 };
 }  // namespace
 
 QString DialogService::newProject(QWidget* parent) {
   return QFileDialog::getSaveFileName(parent,
-                                      Tr::tr("New project"),
-                                      QDir::home().filePath(Tr::tr("my-subject.likeness")),
-                                      Tr::tr("Likeness projects (*.likeness)"));
+                                      DialogTr::tr("New project"),
+                                      QDir::home().filePath(DialogTr::tr("my-subject.likeness")),
+                                      DialogTr::tr("Likeness projects (*.likeness)"));
 }
 
 QString DialogService::openProject(QWidget* parent) {
   return QFileDialog::getExistingDirectory(
-      parent, Tr::tr("Open a project folder (NAME.likeness)"), QDir::homePath());
+      parent, DialogTr::tr("Open a project folder (NAME.likeness)"), QDir::homePath());
 }
 
 QStringList DialogService::photos(QWidget* parent) {
   return QFileDialog::getOpenFileNames(
       parent,
-      Tr::tr("Choose photos"),
+      DialogTr::tr("Choose photos"),
       QDir::homePath(),
-      Tr::tr(
+      DialogTr::tr(
           "Pictures (*.jpg *.jpeg *.png *.webp *.heic *.heif *.JPG *.JPEG *.PNG);;All files (*)"));
 }
 
 QString DialogService::modelFolder(QWidget* parent) {
   return QFileDialog::getExistingDirectory(
-      parent, Tr::tr("Choose a model folder (diffusers)"), QDir::homePath());
+      parent, DialogTr::tr("Choose a model folder (diffusers)"), QDir::homePath());
 }
 
 QString DialogService::savePicture(QWidget* parent, const QString& suggestion) {
   return QFileDialog::getSaveFileName(
-      parent, Tr::tr("Save the picture"), suggestion, Tr::tr("PNG (*.png)"));
+      parent, DialogTr::tr("Save the picture"), suggestion, DialogTr::tr("PNG (*.png)"));
 }
 
 QString DialogService::exportTarget(QWidget* parent, const QString& suggestion, bool folder) {
-  return QFileDialog::getSaveFileName(parent,
-                                      folder ? Tr::tr("Export the model into a new folder")
-                                             : Tr::tr("Export the adapter to a file"),
-                                      suggestion,
-                                      folder ? QString() : Tr::tr("safetensors (*.safetensors)"));
+  return QFileDialog::getSaveFileName(
+      parent,
+      folder ? DialogTr::tr("Export the model into a new folder")
+             : DialogTr::tr("Export the adapter to a file"),
+      suggestion,
+      folder ? QString() : DialogTr::tr("safetensors (*.safetensors)"));
 }
 
 int DialogService::ask(QWidget* parent, const Question& question) {

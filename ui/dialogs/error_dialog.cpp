@@ -13,7 +13,7 @@
 
 namespace likeness::ui {
 namespace {
-struct Tr {
+struct DetailsTr {
   Q_DECLARE_TR_FUNCTIONS(ErrorDialog)
 };
 }  // namespace
@@ -25,16 +25,16 @@ void showErrorDetails(QWidget* parent,
   auto* dialog = new QDialog(parent ? parent->window() : nullptr);
   dialog->setObjectName("errorDialog");
   dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setWindowTitle(Tr::tr("Details"));
+  dialog->setWindowTitle(DetailsTr::tr("Details"));
   dialog->resize(560, 320);
   auto* words = makeSection(sentence);
   words->setWordWrap(true);
   auto* text = new QPlainTextEdit(detail);
   text->setObjectName("errorDetail");
-  text->setAccessibleName(Tr::tr("Details"));
+  text->setAccessibleName(DetailsTr::tr("Details"));
   text->setReadOnly(true);
-  auto* copy = makeButton("errorCopy", Tr::tr("Copy everything"));
-  auto* close = makeButton("errorClose", Tr::tr("Close"));
+  auto* copy = makeButton("errorCopy", DetailsTr::tr("Copy everything"));
+  auto* close = makeButton("errorClose", DetailsTr::tr("Close"));
   QObject::connect(copy, &QPushButton::clicked, dialog, [sentence, hint, detail] {
     QApplication::clipboard()->setText(QStringLiteral("%1\n%2\n\n%3\n\n%4 %5, Qt %6, %7")
                                            .arg(sentence,

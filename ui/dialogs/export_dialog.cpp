@@ -23,17 +23,17 @@ QComboBox* makeCombo(const char* name) {
   return combo;
 }
 
-/// Figures as the engine names them, in words where we know them.
+/// What the check found, in words; figures that say nothing to a person are left out.
 QString figureText(const std::string& name, const api::FieldValue& value) {
-  QString text;
-  if (const auto* number = std::get_if<double>(&value)) text = QLocale().toString(*number, 'g', 4);
-  if (const auto* whole = std::get_if<std::int64_t>(&value))
-    text = QLocale().toString(static_cast<qlonglong>(*whole));
-  if (const auto* word = std::get_if<std::string>(&value)) text = fromStd(*word);
-  if (const auto* flag = std::get_if<bool>(&value))
-    text = *flag ? ExportDialog::tr("yes") : ExportDialog::tr("no");
-  return text.isEmpty() ? QString()
-                        : QStringLiteral("%1: %2").arg(fromStd(name).replace('_', ' '), text);
+  double number = 0;
+  if (const auto* real = std::get_if<double>(&value)) number = *real;
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) number = static_cast<double>(*whole);
+  if (name == "max_difference")
+    return ExportDialog::tr("Largest difference of a test picture: %1 of 255")
+        .arg(QLocale().toString(number, 'g', 3));
+  if (name == "bytes")
+    return ExportDialog::tr("Size: %1").arg(Texts::bytes(static_cast<std::uint64_t>(number)));
+  return {};
 }
 
 }  // namespace

@@ -17,7 +17,7 @@
 namespace likeness::ui {
 namespace {
 
-struct Tr {
+struct InfoTr {
   Q_DECLARE_TR_FUNCTIONS(Dialogs)
 };
 
@@ -33,7 +33,7 @@ QDialog* makeDialog(QWidget* parent, const char* name, const QString& title, QVB
 }
 
 QHBoxLayout* closeRow(QDialog* dialog, const char* name) {
-  auto* close = makeButton(name, Tr::tr("Close"));
+  auto* close = makeButton(name, InfoTr::tr("Close"));
   QObject::connect(close, &QPushButton::clicked, dialog, &QDialog::close);
   auto* row = new QHBoxLayout;
   row->addStretch();
@@ -53,27 +53,28 @@ QLabel* selectable(const QString& text) {
 
 void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder) {
   QVBoxLayout* column = nullptr;
-  QDialog* dialog = makeDialog(parent, "aboutDialog", Tr::tr("About Likeness"), &column);
-  auto* title = new QLabel(Tr::tr("Likeness %1").arg(QApplication::applicationVersion()));
+  QDialog* dialog = makeDialog(parent, "aboutDialog", InfoTr::tr("About Likeness"), &column);
+  auto* title = new QLabel(InfoTr::tr("Likeness %1").arg(QApplication::applicationVersion()));
   title->setObjectName("aboutVersion");
   setTextRole(title, TextRole::Title);
   column->addWidget(title);
   column->addWidget(selectable(
-      Tr::tr("Teaches an image model one subject from a few photos, on your own machine.")));
+      InfoTr::tr("Teaches an image model one subject from a few photos, on your own machine.")));
   auto* form = new QFormLayout;
   form->setHorizontalSpacing(kMargin);
-  form->addRow(Tr::tr("Licence"),
-               selectable(Tr::tr("See the file LICENSE that comes with the program.")));
-  form->addRow(Tr::tr("Built with"),
-               selectable(Tr::tr("Qt %1 (LGPL), LibTorch (BSD), QCustomPlot (GPL), OpenCV (Apache)")
-                              .arg(QString::fromLatin1(qVersion()))));
+  form->addRow(InfoTr::tr("Licence"),
+               selectable(InfoTr::tr("See the file LICENSE that comes with the program.")));
+  form->addRow(
+      InfoTr::tr("Built with"),
+      selectable(InfoTr::tr("Qt %1 (LGPL), LibTorch (BSD), QCustomPlot (GPL), OpenCV (Apache)")
+                     .arg(QString::fromLatin1(qVersion()))));
   auto* log = selectable(logFolder);
   log->setObjectName("aboutLog");
-  form->addRow(Tr::tr("Log"), log);
+  form->addRow(InfoTr::tr("Log"), log);
   column->addLayout(form);
   column->addStretch();
   auto* row = closeRow(dialog, "aboutClose");
-  auto* open = makeButton("aboutOpenLog", Tr::tr("Open the log folder"));
+  auto* open = makeButton("aboutOpenLog", InfoTr::tr("Open the log folder"));
   QObject::connect(open, &QPushButton::clicked, dialog, [&dialogs, logFolder] {
     dialogs.showFolder(logFolder);
   });
@@ -85,20 +86,21 @@ void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder
 
 void showModel(QWidget* parent, const QString& name, const api::ModelReport& report) {
   QVBoxLayout* column = nullptr;
-  QDialog* dialog = makeDialog(parent, "modelDialog", Tr::tr("Model"), &column);
+  QDialog* dialog = makeDialog(parent, "modelDialog", InfoTr::tr("Model"), &column);
   auto* title = new ElidedLabel(name);
   setTextRole(title, TextRole::Title);
   column->addWidget(title);
   auto* form = new QFormLayout;
   form->setHorizontalSpacing(kMargin);
   const QLocale locale;
-  form->addRow(Tr::tr("Kind"), selectable(fromStd(report.kind)));
-  form->addRow(Tr::tr("Family"), selectable(fromStd(report.family)));
+  form->addRow(InfoTr::tr("Kind"), selectable(fromStd(report.kind)));
+  form->addRow(InfoTr::tr("Family"), selectable(fromStd(report.family)));
   if (report.resolution > 0)
-    form->addRow(Tr::tr("Made for"), selectable(Tr::tr("%1 × %1 pixels").arg(report.resolution)));
+    form->addRow(InfoTr::tr("Made for"),
+                 selectable(InfoTr::tr("%1 × %1 pixels").arg(report.resolution)));
   form->addRow(
-      Tr::tr("Size"),
-      selectable(Tr::tr("%1 million parameters, %2, %3")
+      InfoTr::tr("Size"),
+      selectable(InfoTr::tr("%1 million parameters, %2, %3")
                      .arg(locale.toString(static_cast<double>(report.parameters) / 1e6, 'f', 1),
                           fromStd(report.dtype),
                           Texts::bytes(report.bytes))));
@@ -118,7 +120,7 @@ void showModel(QWidget* parent, const QString& name, const api::ModelReport& rep
 
 void showPicture(QWidget* parent, const QImage& image, const QString& caption) {
   QVBoxLayout* column = nullptr;
-  QDialog* dialog = makeDialog(parent, "pictureDialog", Tr::tr("Picture"), &column);
+  QDialog* dialog = makeDialog(parent, "pictureDialog", InfoTr::tr("Picture"), &column);
   auto* view = new ImageView;
   view->setImage(image);
   view->setAccessibleName(caption);

@@ -9,12 +9,12 @@
 
 namespace likeness::ui {
 namespace {
-constexpr int kWidth = 104;
+constexpr int kRailWidth = 104;
 }
 
 Rail::Rail(QWidget* parent) : QFrame(parent), m_group(new QButtonGroup(this)) {
   setObjectName("rail");
-  setFixedWidth(kWidth);
+  setFixedWidth(kRailWidth);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 8, 0, 8);
   column->setSpacing(4);
@@ -53,7 +53,7 @@ void Rail::setCurrent(Page page) { m_group->button(static_cast<int>(page))->setC
 void Rail::setNote(Page page, const QString& note) {
   QAbstractButton* button = m_group->button(static_cast<int>(page));
   const QString title = button->property("title").toString();
-  const QString shown = button->fontMetrics().elidedText(note, Qt::ElideRight, kWidth - 12);
+  const QString shown = button->fontMetrics().elidedText(note, Qt::ElideRight, kRailWidth - 12);
   button->setText(title + QLatin1Char('\n') + shown);
   button->setAccessibleName(note.isEmpty() ? title : tr("%1: %2").arg(title, note));
 }

@@ -63,6 +63,7 @@ void GenerationModel::launchNext() {
   if (!m_next || m_job.active()) return;
   api::GenerateRequest request = *std::exchange(m_next, std::nullopt);
   m_quick = m_nextQuick;
+  m_subject = request.subject;
   if (m_quick) {
     request.sampling.steps = std::min(request.sampling.steps, kQuickSteps);
     request.previewEvery = 0;
@@ -87,7 +88,7 @@ void GenerationModel::receive(const api::PictureReady& picture) {
   m_history.append({image,
                     fromPath(picture.file),
                     tr("seed %1").arg(picture.seed),
-                    fromStd(picture.prompt),
+                    fromStd(api::renderPrompt(picture.prompt, m_subject)),
                     static_cast<qint64>(picture.seed)});
   Q_EMIT shown(image, true);
   Q_EMIT added(m_history.rowCount() - 1);

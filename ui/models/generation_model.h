@@ -43,6 +43,7 @@ class GenerationModel : public QObject {
   Job m_job;
   PictureListModel m_history;
   bool m_quick = false;
+  api::SubjectOptions m_subject;  ///< of the job under way: its prompt is shown in words
   std::optional<api::GenerateRequest> m_next;  ///< waits for the running one to stop
   bool m_nextQuick = false;
   QTimer m_debounce, m_rest;

@@ -2,7 +2,7 @@
 
 namespace likeness::ui {
 namespace {
-constexpr int kStripSide = 256;  // pixels; larger pictures are scaled down once
+constexpr int kThumbnailSide = 256;  // pixels; larger pictures are scaled down once
 }
 
 int PictureListModel::rowCount(const QModelIndex& parent) const {
@@ -18,10 +18,10 @@ QVariant PictureListModel::data(const QModelIndex& index, int role) const {
     case Qt::DecorationRole:
       if (entry.pixmap.isNull()) {
         const bool large =
-            std::max(entry.item.image.width(), entry.item.image.height()) > kStripSide;
+            std::max(entry.item.image.width(), entry.item.image.height()) > kThumbnailSide;
         entry.pixmap = QPixmap::fromImage(
             large ? entry.item.image.scaled(
-                        kStripSide, kStripSide, Qt::KeepAspectRatio, Qt::SmoothTransformation)
+                        kThumbnailSide, kThumbnailSide, Qt::KeepAspectRatio, Qt::SmoothTransformation)
                   : entry.item.image);
       }
       return entry.pixmap;

@@ -1,9 +1,7 @@
 #include "ui/pages/train_page.h"
 
-#include <QCheckBox>
 #include <QHBoxLayout>
 #include <QLocale>
-#include <QPainter>
 #include <QProgressBar>
 #include <QRadioButton>
 #include <QScrollArea>
@@ -17,6 +15,7 @@
 #include "ui/util/icons.h"
 #include "ui/util/palette.h"
 #include "ui/util/texts.h"
+#include "ui/widgets/loss_panel.h"
 #include "ui/widgets/loss_plot.h"
 #include "ui/widgets/message_bar.h"
 #include "ui/widgets/option_form.h"
@@ -29,12 +28,6 @@ namespace {
 
 constexpr int kRecipeWidth = 328;
 constexpr int kStripSide = 84;
-constexpr std::array kPlotted{api::Series::SubjectLoss,
-                              api::Series::ClassLoss,
-                              api::Series::ProbeSubject,
-                              api::Series::ProbeClass,
-                              api::Series::LearningRate};
-
 /// Options that the upper part of the page or the photos page shows.
 QStringList shownElsewhere() {
   return {"subject.subjectName",
@@ -44,22 +37,6 @@ QStringList shownElsewhere() {
           "training.passesPerPhoto",
           "prior.classImages",
           "prior.priorWeight"};
-}
-
-/// A line as the plot draws it, for the switches above the plot.
-QPixmap sampleOfLine(api::Series series) {
-  const Colours& c = Palette::colours();
-  const bool probe = series == api::Series::ProbeSubject || series == api::Series::ProbeClass;
-  const bool subject = series == api::Series::SubjectLoss || series == api::Series::ProbeSubject;
-  QPixmap pixmap(22, 12);
-  pixmap.fill(Qt::transparent);
-  QPainter painter(&pixmap);
-  painter.setPen(
-      series == api::Series::LearningRate
-          ? QPen(c.neutralCurve, 1)
-          : QPen(subject ? c.accent : c.classCurve, 2, probe ? Qt::DashLine : Qt::SolidLine));
-  painter.drawLine(1, 6, 21, 6);
-  return pixmap;
 }
 
 }  // namespace
@@ -81,7 +58,6 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_status(new QLabel),
       m_classTitle(makeSection({})),
       m_sampleTitle(makeSection(tr("Samples during training"))),
-      m_plotTitle(makeSection({})),
       m_expert(new QToolButton),
       m_form(new OptionForm(shownElsewhere())),
       m_recipe(new QScrollArea),
@@ -90,7 +66,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_create(makeButton("trainCreate", tr("Make pictures"))),
       m_export(makeButton("trainExport", tr("Export…"))),
       m_progress(new QProgressBar),
-      m_plot(new LossPlot),
+      m_loss(new LossPanel),
       m_classStrip(new PictureStrip(kStripSide)),
       m_sampleStrip(new PictureStrip(kStripSide)) {
   setObjectName("page");
@@ -104,7 +80,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
 
   auto* right = new QVBoxLayout;
   right->setSpacing(kMargin);
-  right->addWidget(makePlot(), 1);
+  right->addWidget(m_loss, 1);
   right->addWidget(makeStrip(m_classTitle, m_classStrip));
   right->addWidget(makeStrip(m_sampleTitle, m_sampleStrip));
   auto* columns = new QHBoxLayout;
@@ -197,7 +173,7 @@ void TrainPage::addExpert(QVBoxLayout* layout) {
   m_expert->setText(tr("Expert: %n option(s)", nullptr, static_cast<int>(m_form->paths().size())));
   m_expert->setIcon(icon("chevron-right"));
   m_form->hide();
-  layout->addWidget(m_expert);
+  layout->addWidget(m_expert, 0, Qt::AlignLeft);
   layout->addWidget(m_form);
   connect(m_expert, &QToolButton::toggled, this, [this](bool on) {
     m_expert->setIcon(icon(on ? "chevron-down" : "chevron-right"));
@@ -236,55 +212,6 @@ QWidget* TrainPage::makeStart() {
                           static_cast<QWidget*>(m_stop)})
     layout->addWidget(widget);
   layout->addLayout(after);
-  return card;
-}
-
-QWidget* TrainPage::makePlot() {
-  QVBoxLayout* layout = nullptr;
-  auto* card = makeCard(&layout);
-  auto* head = new QHBoxLayout;
-  head->setSpacing(kGrid);
-  m_plotTitle->setObjectName("plotTitle");
-  head->addWidget(m_plotTitle, 1);
-  auto* legend = new QHBoxLayout;
-  legend->setSpacing(4);
-  for (const api::Series series : kPlotted) {
-    auto* box = new QToolButton;
-    box->setObjectName(QStringLiteral("series%1").arg(static_cast<int>(series)));
-    box->setCheckable(true);
-    box->setChecked(series != api::Series::LearningRate);
-    box->setText(Texts::forSeries(series));
-    box->setToolTip(tr("Show or hide this curve"));
-    box->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    box->setIconSize({22, 12});
-    box->setProperty("series", true);
-    setTextRole(box, TextRole::Hint);
-    const auto draw = [box, series] { box->setIcon(sampleOfLine(series)); };
-    draw();
-    connect(&Palette::instance(), &Palette::changed, box, draw);
-    connect(box, &QToolButton::toggled, this, [this, series](bool on) {
-      m_plot->setVisibleSeries(series, on);
-    });
-    legend->addWidget(box);
-  }
-  legend->addStretch();
-  auto* smooth = new QCheckBox(tr("smooth"));
-  smooth->setObjectName("plotSmooth");
-  smooth->setChecked(true);
-  smooth->setToolTip(tr("Averages the subject and class curves over neighbouring steps"));
-  connect(
-      smooth, &QCheckBox::toggled, this, [this](bool on) { m_plot->setSmoothing(on ? 0.9 : 0); });
-  auto* log = new QCheckBox(tr("log"));
-  log->setObjectName("plotLog");
-  log->setToolTip(tr("Logarithmic scale"));
-  connect(log, &QCheckBox::toggled, this, [this](bool on) { m_plot->setLogScale(on); });
-  head->addWidget(smooth);
-  head->addWidget(log);
-  m_plot->setObjectName("lossPlot");
-  m_plot->setSmoothing(0.9);
-  layout->addLayout(head);
-  layout->addLayout(legend);
-  layout->addWidget(m_plot, 1);
   return card;
 }
 
@@ -339,19 +266,8 @@ void TrainPage::connectModels() {
   connect(&m_training, &TrainingModel::problemsChanged, this, &TrainPage::showProblems);
   connect(&m_training, &TrainingModel::runsChanged, this, &TrainPage::offerResume);
   connect(&m_training, &TrainingModel::curvesReset, this, &TrainPage::refillPlot);
-  connect(&m_training,
-          &TrainingModel::curvesGrew,
-          this,
-          [this](const std::vector<api::MetricSample>& samples) {
-            for (const api::Series series : kPlotted) {
-              QVector<QPointF> points;
-              for (const api::MetricSample& sample : samples)
-                if (sample.series == series)
-                  points.append({static_cast<double>(sample.step), sample.value});
-              m_plot->append(series, points);
-            }
-          });
-  connect(&m_training, &TrainingModel::checkpointSaved, m_plot, &LossPlot::addCheckpoint);
+  connect(&m_training, &TrainingModel::curvesGrew, m_loss, &LossPanel::append);
+  connect(&m_training, &TrainingModel::checkpointSaved, &m_loss->plot(), &LossPlot::addCheckpoint);
   connect(&m_training, &TrainingModel::warned, this, [this](const api::Error& error) {
     m_message->showWarning(error);
   });
@@ -408,6 +324,7 @@ void TrainPage::showProblems() {
       !time.isEmpty())
     text += tr(", %1").arg(time);
   m_strengthText->setText(text);
+  if (m_training.runName().isEmpty()) m_loss->plot().setSteps(steps);
   showJob();
 }
 
@@ -428,7 +345,7 @@ void TrainPage::showJob() {
   m_progress->setRange(
       0, static_cast<int>(progress.total));  // 0..0 shows that it works without saying how far
   m_progress->setValue(static_cast<int>(progress.done));
-  if (active && progress.stage == api::Stage::Train) m_plot->setSteps(progress.total);
+  if (active && progress.stage == api::Stage::Train) m_loss->plot().setSteps(progress.total);
   const bool any = std::any_of(m_training.runs().begin(),
                                m_training.runs().end(),
                                [](const api::RunSummary& run) { return !run.checkpoints.empty(); });
@@ -437,8 +354,8 @@ void TrainPage::showJob() {
   m_estimate->setVisible(!active && m_project.isOpen());
   m_estimate->setText(any ? tr("Training again begins a new run; the others are kept.")
                           : tr("Stop at any time: what was learned is kept and can be continued."));
-  m_plotTitle->setText(
-      m_training.runName().isEmpty() ? tr("Loss") : tr("Loss, run %1").arg(m_training.runName()));
+  m_loss->setTitle(m_training.runName().isEmpty() ? tr("Loss")
+                                                  : tr("Loss, run %1").arg(m_training.runName()));
 }
 
 void TrainPage::showEnd() {
@@ -465,9 +382,11 @@ void TrainPage::showClassTitle() {
                              ? fromStd(api::renderPrompt(m_project.recipe().subject.classPrompt,
                                                          m_project.recipe().subject))
                              : QString();
+  const bool known = m_project.isOpen() && !m_project.recipe().subject.classWord.empty();
   m_classTitle->setText(
-      made == 0 ? tr("Class pictures: “%1”").arg(prompt)
-                : tr("Class pictures: “%1”, %2 of %3").arg(prompt).arg(made).arg(total));
+      !known      ? tr("Class pictures")
+      : made == 0 ? tr("Class pictures: “%1”").arg(prompt)
+                  : tr("Class pictures: “%1”, %2 of %3").arg(prompt).arg(made).arg(total));
 }
 
 void TrainPage::offerResume() {
@@ -486,8 +405,9 @@ void TrainPage::offerResume() {
 }
 
 void TrainPage::refillPlot() {
-  m_plot->clear();
-  for (const api::Series series : kPlotted) m_plot->append(series, m_training.curve(series));
+  m_loss->plot().clear();
+  for (const api::Series series : LossPanel::kSeries)
+    m_loss->plot().append(series, m_training.curve(series));
   showJob();
 }
 

@@ -5,7 +5,6 @@
 
 #include "ui/models/training_model.h"
 
-class QCheckBox;
 class QLabel;
 class QProgressBar;
 class QPushButton;
@@ -17,7 +16,7 @@ class QVBoxLayout;
 
 namespace likeness::ui {
 
-class LossPlot;
+class LossPanel;
 class MessageBar;
 class OptionForm;
 class PictureStrip;
@@ -39,7 +38,6 @@ class TrainPage : public QWidget {
   void addClass(QVBoxLayout* layout);
   void addExpert(QVBoxLayout* layout);
   QWidget* makeStart();
-  QWidget* makePlot();
   QWidget* makeStrip(QLabel* title, PictureStrip* strip);
   void connectModels();
   void showRecipe();
@@ -57,13 +55,13 @@ class TrainPage : public QWidget {
   ValueSlider *m_strength, *m_prior;
   QSpinBox* m_classCount;
   QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_classTitle,
-      *m_sampleTitle, *m_plotTitle;
+      *m_sampleTitle;
   QToolButton* m_expert;
   OptionForm* m_form;
   QScrollArea* m_recipe;
   QPushButton *m_start, *m_stop, *m_create, *m_export;
   QProgressBar* m_progress;
-  LossPlot* m_plot;
+  LossPanel* m_loss;
   PictureStrip *m_classStrip, *m_sampleStrip;
 };
 

@@ -37,10 +37,11 @@ class TintedEngine : public QIconEngine {
 
   void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State) override {
     QByteArray svg = m_svg;
-    svg.replace("currentColor", colourOf(m_tint).name().toLatin1());
+    const Tint tint = mode == QIcon::Disabled ? Tint::Muted : m_tint;
+    svg.replace("currentColor", colourOf(tint).name().toLatin1());
     QSvgRenderer renderer(svg);
     painter->save();
-    if (mode == QIcon::Disabled) painter->setOpacity(painter->opacity() * 0.4);
+    if (mode == QIcon::Disabled) painter->setOpacity(painter->opacity() * 0.6);
     renderer.render(painter, rect);
     painter->restore();
   }

@@ -18,7 +18,7 @@ QString filled(std::string_view english, const api::Error& error) {
   return fromStd(api::fillTemplate(toStd(translated("Errors", english)), error));
 }
 
-struct Tr {
+struct TextsTr {
   Q_DECLARE_TR_FUNCTIONS(Texts)
 };
 
@@ -32,19 +32,19 @@ ErrorText Texts::forError(const api::Error& error) {
 QString Texts::forFinding(const api::PhotoFinding& finding) {
   switch (finding.kind) {
     case api::FindingKind::Duplicate:
-      return Tr::tr("Nearly the same as %1").arg(fromPath(finding.related.filename()));
+      return TextsTr::tr("Nearly the same as %1").arg(fromPath(finding.related.filename()));
     case api::FindingKind::Blurry:
-      return Tr::tr("Blurry: small details are soft");
+      return TextsTr::tr("Blurry: small details are soft");
     case api::FindingKind::Small:
-      return Tr::tr("Small: it has to be enlarged");
+      return TextsTr::tr("Small: it has to be enlarged");
     case api::FindingKind::BlackBars:
-      return Tr::tr("Has black bars at its edges");
+      return TextsTr::tr("Has black bars at its edges");
     case api::FindingKind::Dark:
-      return Tr::tr("Very dark");
+      return TextsTr::tr("Very dark");
     case api::FindingKind::Animated:
-      return Tr::tr("Animated: only its first picture is used");
+      return TextsTr::tr("Animated: only its first picture is used");
     case api::FindingKind::AlphaFlattened:
-      return Tr::tr("Transparent parts become white");
+      return TextsTr::tr("Transparent parts become white");
   }
   return fromStd(finding.text);
 }
@@ -52,23 +52,23 @@ QString Texts::forFinding(const api::PhotoFinding& finding) {
 QString Texts::forStage(api::Stage stage) {
   switch (stage) {
     case api::Stage::LoadModel:
-      return Tr::tr("Loading the model");
+      return TextsTr::tr("Loading the model");
     case api::Stage::PreparePhotos:
-      return Tr::tr("Preparing photos");
+      return TextsTr::tr("Preparing photos");
     case api::Stage::ClassImages:
-      return Tr::tr("Making class pictures");
+      return TextsTr::tr("Making class pictures");
     case api::Stage::CacheLatents:
-      return Tr::tr("Encoding pictures");
+      return TextsTr::tr("Encoding pictures");
     case api::Stage::Train:
-      return Tr::tr("Training");
+      return TextsTr::tr("Training");
     case api::Stage::Generate:
-      return Tr::tr("Making pictures");
+      return TextsTr::tr("Making pictures");
     case api::Stage::Export:
-      return Tr::tr("Exporting");
+      return TextsTr::tr("Exporting");
     case api::Stage::Verify:
-      return Tr::tr("Checking the export");
+      return TextsTr::tr("Checking the export");
     case api::Stage::Bench:
-      return Tr::tr("Measuring");
+      return TextsTr::tr("Measuring");
   }
   return {};
 }
@@ -76,19 +76,19 @@ QString Texts::forStage(api::Stage stage) {
 QString Texts::forSeries(api::Series series) {
   switch (series) {
     case api::Series::SubjectLoss:
-      return Tr::tr("subject");
+      return TextsTr::tr("subject");
     case api::Series::ClassLoss:
-      return Tr::tr("class");
+      return TextsTr::tr("class");
     case api::Series::ProbeSubject:
-      return Tr::tr("subject probe");
+      return TextsTr::tr("subject probe");
     case api::Series::ProbeClass:
-      return Tr::tr("class probe");
+      return TextsTr::tr("class probe");
     case api::Series::LearningRate:
-      return Tr::tr("learning rate");
+      return TextsTr::tr("learning rate");
     case api::Series::GradNorm:
-      return Tr::tr("gradient norm");
+      return TextsTr::tr("gradient norm");
     case api::Series::StepSeconds:
-      return Tr::tr("seconds per step");
+      return TextsTr::tr("seconds per step");
   }
   return {};
 }
@@ -100,9 +100,10 @@ QString Texts::option(std::string_view english) {
 QString Texts::duration(double seconds) {
   if (!(seconds > 0)) return {};
   if (seconds < 55)
-    return Tr::tr("about %1 s").arg(std::max(1, static_cast<int>(std::ceil(seconds / 5) * 5)));
-  if (seconds < 5400) return Tr::tr("about %1 min").arg(static_cast<int>(std::ceil(seconds / 60)));
-  return Tr::tr("about %1 h").arg(QLocale().toString(seconds / 3600, 'f', 1));
+    return TextsTr::tr("about %1 s").arg(std::max(1, static_cast<int>(std::ceil(seconds / 5) * 5)));
+  if (seconds < 5400)
+    return TextsTr::tr("about %1 min").arg(static_cast<int>(std::ceil(seconds / 60)));
+  return TextsTr::tr("about %1 h").arg(QLocale().toString(seconds / 3600, 'f', 1));
 }
 
 QString Texts::bytes(std::uint64_t bytes) {

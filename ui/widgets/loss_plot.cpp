@@ -32,6 +32,7 @@ struct LossPlot::Private {
   std::array<QCPGraph*, kShown.size()> line{};
   std::array<QCPGraph*, 2> raw{};  ///< unsmoothed subject and class, drawn faintly behind
   QCPGraph* checkpoints = nullptr;
+  QCPItemText* empty = nullptr;
   std::array<QVector<QPointF>, 2> points;
   double smoothing = 0.6;
   qint64 steps = 0;
@@ -56,6 +57,7 @@ struct LossPlot::Private {
         QCPScatterStyle(QCPScatterStyle::ssDisc, c.classCurve, c.classCurve, 5));
     raw[0]->setPen(pen(c.accent, 1, Qt::SolidLine, 0.25));
     raw[1]->setPen(pen(c.classCurve, 1, Qt::SolidLine, 0.25));
+    empty->setColor(c.muted);
     checkpoints->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssTriangle, c.muted, c.muted, 7));
     plot->setBackground(QBrush(c.surface));
     for (QCPAxis* axis : {plot->xAxis, plot->yAxis, plot->yAxis2}) {
@@ -93,6 +95,7 @@ struct LossPlot::Private {
   void rescale() {
     QCPRange range;
     bool any = false;
+    empty->setVisible(raw[0]->data()->isEmpty() && line[2]->data()->isEmpty());
     double last = 1;
     for (std::size_t i = 0; i < 4; ++i) {
       if (!line[i]->visible() || line[i]->data()->isEmpty()) continue;
@@ -148,6 +151,13 @@ LossPlot::LossPlot(QWidget* parent) : QWidget(parent), d(std::make_unique<Privat
   }
   d->checkpoints = d->plot->addGraph();
   d->checkpoints->setLineStyle(QCPGraph::lsNone);
+  d->empty = new QCPItemText(d->plot);
+  d->empty->position->setType(QCPItemPosition::ptAxisRectRatio);
+  d->empty->position->setCoords(0.5, 0.45);
+  d->empty->setFont(font());
+  d->empty->setText(
+      tr("The curves grow here while it trains.\nA falling subject probe means that it learns;\n"
+         "a level class probe means that nothing else was forgotten."));
   d->line[4]->setVisible(false);
   d->plot->xAxis->setLabel(tr("step"));
   d->plot->yAxis->setLabel(tr("loss"));

@@ -12,14 +12,14 @@
 namespace likeness::ui {
 namespace {
 
-constexpr int kSide = 144;
+constexpr int kPhotoSide = 144;
 
 class PhotoDelegate : public QStyledItemDelegate {
  public:
   using QStyledItemDelegate::QStyledItemDelegate;
 
   QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override {
-    return {kSide + 16, kSide + 16 + option.fontMetrics.height() + 4};
+    return {kPhotoSide + 16, kPhotoSide + 16 + option.fontMetrics.height() + 4};
   }
 
   void paint(QPainter* painter,
@@ -29,7 +29,7 @@ class PhotoDelegate : public QStyledItemDelegate {
     painter->setRenderHint(QPainter::Antialiasing);
     painter->setRenderHint(QPainter::SmoothPixmapTransform);
     const Colours& c = Palette::colours();
-    const QRectF box(option.rect.x() + 8, option.rect.y() + 8, kSide, kSide);
+    const QRectF box(option.rect.x() + 8, option.rect.y() + 8, kPhotoSide, kPhotoSide);
     QPainterPath path;
     path.addRoundedRect(box, 6, 6);
     painter->fillPath(path, c.sunken);
@@ -91,9 +91,9 @@ class PhotoDelegate : public QStyledItemDelegate {
       caption = findings.first(), colour = c.warning;
     }
     painter->setPen(colour);
-    painter->drawText(QRectF(box.left(), box.bottom() + 4, kSide, option.fontMetrics.height()),
+    painter->drawText(QRectF(box.left(), box.bottom() + 4, kPhotoSide, option.fontMetrics.height()),
                       Qt::AlignCenter,
-                      option.fontMetrics.elidedText(caption, Qt::ElideRight, kSide));
+                      option.fontMetrics.elidedText(caption, Qt::ElideRight, kPhotoSide));
   }
 };
 
@@ -110,7 +110,7 @@ PhotoGrid::PhotoGrid(QWidget* parent) : QListView(parent) {
   setItemDelegate(new PhotoDelegate(this));
   setTextRole(this, TextRole::Hint);
   setAcceptDrops(false);  // the main window takes every drop
-  setMinimumSize(kSide + 32, kSide + 48);
+  setMinimumSize(kPhotoSide + 32, kPhotoSide + 48);
   connect(&Palette::instance(), &Palette::changed, viewport(), qOverload<>(&QWidget::update));
 }
 
