@@ -48,6 +48,10 @@ class Job {
   Result<void> restore(Trainer& trainer);
   Result<bool> trainSteps();
   bool stopped() const { return m_reporter.stop().stop_requested(); }
+  fs::path cacheFolder() const {
+    return m_recipe.cacheFolder.empty() ? m_recipe.runFolder / workspace::kCacheFolder
+                                        : m_recipe.cacheFolder;
+  }
 
   const Clock::time_point m_start = Clock::now();
   const api::TrainRequest& m_request;
@@ -167,8 +171,11 @@ Result<void> Job::openRun() {
   auto lock = base::FileLock::acquire(folder / "run.lock");
   if (!lock) return api::fail(lock.error());
   m_lock = std::move(*lock);
-  for (const char* part : {".", "checkpoints", "samples", "cache"})
-    base::removeLeftovers(folder / part);
+  for (const fs::path& place : {folder,
+                                folder / workspace::kCheckpointsFolder,
+                                folder / workspace::kSamplesFolder,
+                                cacheFolder()})
+    base::removeLeftovers(place);
   if (!holdsRun(folder)) return workspace::writeRunRequest(m_recipe);
 
   const auto stored = workspace::readRunRequest(folder);
@@ -199,6 +206,7 @@ Result<bool> Job::preparePhotos() {
 Result<bool> Job::classImages() {
   if (m_recipe.prior.classImages == 0) return true;
   const auto start = Clock::now();
+  // The request's own seed, not the run's: runs of any seed share the pictures of a class.
   api::ClassImagesRequest request;
   request.base = m_recipe.base;
   request.subject = m_recipe.subject;
@@ -223,10 +231,8 @@ Result<bool> Job::classImages() {
 
 Result<bool> Job::latents() {
   m_reporter.stage(Stage::CacheLatents);
-  const fs::path folder = m_recipe.cacheFolder.empty()
-                              ? m_recipe.runFolder / workspace::kCacheFolder
-                              : m_recipe.cacheFolder;
-  const data::LatentCache cache(folder, *m_model, static_cast<int>(m_recipe.training.resolution));
+  const data::LatentCache cache(
+      cacheFolder(), *m_model, static_cast<int>(m_recipe.training.resolution));
   const auto photos = static_cast<std::int64_t>(m_photos.size());
   const auto total = photos + static_cast<std::int64_t>(m_classPictures.size());
   auto subject = cache.getAll(m_photos, m_recipe.training.flip, m_reporter, 0, total);

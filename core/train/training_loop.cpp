@@ -62,7 +62,7 @@ api::Result<bool> TrainingLoop::run() {
   while (m_step < m_recipe.training.steps && !m_reporter.stop().stop_requested())
     if (auto done = oneStep(); !done) return api::fail(done.error());
   const bool finished = m_step >= m_recipe.training.steps;
-  if (m_savedStep != m_step)
+  if (m_savedStep != m_step && m_step > 0)
     if (auto saved = save(finished); !saved) return api::fail(saved.error());
   return finished;
 }

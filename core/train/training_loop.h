@@ -26,7 +26,8 @@ class TrainingLoop {
   /// Continues after a checkpoint that the trainer already holds.
   void continueFrom(const FoundCheckpoint& checkpoint);
 
-  /// True when the last step was done, false when it was stopped; a checkpoint is there either way.
+  /// True when the last step was done, false when it was stopped; a checkpoint is there either way,
+  /// unless no step was done.
   /// Errors: NonFinite, FileUnwritable, DiskFull.
   api::Result<bool> run();
 

@@ -1,0 +1,56 @@
+// Shared parts of the trainer's tests.
+#include "tests/core/train/fixture.h"
+
+#include "core/tensor/random_tensor.h"
+
+namespace likeness::train::test {
+
+const std::filesystem::path& tinyModel(bool vPrediction) {
+  static const support::TempFolder folder;
+  static const std::filesystem::path plain = support::makeTinyModel(folder / "epsilon");
+  static const std::filesystem::path velocity =
+      support::makeTinyModel(folder / "velocity", {.seed = 2, .vPrediction = true});
+  return vPrediction ? velocity : plain;
+}
+
+data::LatentSet randomLatents(std::int64_t count, const std::string& prompt, std::uint64_t seed) {
+  data::LatentSet set;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto draw = [&](std::uint64_t which) {
+      return tensor::normal(
+          {4, 8, 8}, base::Random(seed, base::Purpose::Test, which, static_cast<std::uint64_t>(i)));
+    };
+    set.plain.push_back({draw(0), draw(1).abs().mul(0.1)});
+    set.mirrored.push_back({draw(2), draw(3).abs().mul(0.1)});
+    data::TrainingPicture picture;
+    picture.prompt = prompt;
+    set.pictures.push_back(std::move(picture));
+  }
+  return set;
+}
+
+api::TrainRequest tinyRecipe(api::Method method, bool withClass) {
+  api::TrainRequest request;
+  request.subject.classWord = "toy";
+  request.training.method = method;
+  request.training.steps = 10;
+  request.training.learningRate = request.lora.learningRate = 1e-3;
+  request.training.textEncoderLearningRate = 5e-4;
+  request.training.seed = 7;
+  request.lora.rank = 2;
+  request.lora.alpha = 3;
+  request.prior.classImages = withClass ? kClassPictures : 0;
+  request.prior.weight = 0.7;
+  request.optimizer.weightDecay = 0;
+  return completeRecipe(request, 16);
+}
+
+tensor::StateDict copyOfWeights(const Trainer& trainer) {
+  tensor::StateDict copy;
+  for (const auto& [part, weights] : trainer.weights())
+    for (const auto& [key, weight] : weights)
+      copy.emplace(part + "." + key, weight.detach().clone());
+  return copy;
+}
+
+}  // namespace likeness::train::test

@@ -1,0 +1,403 @@
+// The whole job on a tiny model: files, exact resume, stops, refusals.
+#include "core/train/train.h"
+
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+#include "core/base/file_system.h"
+#include "core/image/photo.h"
+#include "core/tensor/state_dict.h"
+#include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/resolve_model.h"
+#include "tests/core/train/driver/recipe.h"
+#include "tests/core/train/fixture.h"
+#include "tests/support/faulty_files.h"
+#include "tests/support/recording_reporter.h"
+
+namespace likeness::train::test {
+namespace {
+
+namespace fs = std::filesystem;
+using api::ErrorCode;
+using api::Method;
+using testing::Contains;
+using testing::Key;
+
+/// metrics.csv without its last column, the time.
+std::vector<std::string> metricRows(const fs::path& run) {
+  std::vector<std::string> rows;
+  std::ifstream in(run / "metrics.csv");
+  for (std::string row; std::getline(in, row);) rows.push_back(row.substr(0, row.rfind(',')));
+  return rows;
+}
+
+/// Every tensor of a checkpoint, by file and key.
+tensor::StateDict tensorsOf(const fs::path& run, std::int64_t step) {
+  tensor::StateDict all;
+  const fs::path folder = workspace::checkpointFolder(run, step);
+  const auto manifest = workspace::readManifest(folder, /*hashes=*/true);
+  EXPECT_TRUE(manifest) << folder;
+  if (!manifest) return all;
+  for (const auto& file : manifest->files)
+    for (auto& [key, tensor] : tensor::loadSafetensors(folder / file.name).value())
+      all.emplace(file.name + "/" + key, tensor);
+  return all;
+}
+
+void expectEqualTensors(const tensor::StateDict& a, const tensor::StateDict& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [key, tensor] : a) EXPECT_TRUE(tensor.equal(b.at(key))) << key;
+}
+
+class TrainTest : public testing::Test {
+ protected:
+  TrainTest() { support::makePhotos(folder / "photos", 3); }
+
+  api::TrainRequest request(const std::string& run, Method method = Method::Full) const {
+    auto r = jobRequest(tinyModel(), folder / "photos", folder / run);
+    r.training.method = method;
+    // Shared, as a project does.
+    r.classImageFolder = folder / "class-images";
+    r.cacheFolder = folder / "cache";
+    return r;
+  }
+  api::Result<base::JobResult> run(const api::TrainRequest& r) {
+    reporter.stopSource = std::stop_source();
+    return train(r, {}, reporter);
+  }
+  /// Runs to the end of `step`, then stops as a person would.
+  void runUntil(const api::TrainRequest& r, std::int64_t step) {
+    reporter.onProgress = [this, step](const api::Progress& p) {
+      if (p.stage == api::Stage::Train && p.done == step) reporter.stopSource.request_stop();
+    };
+    const auto result = run(r);
+    reporter.onProgress = nullptr;
+    ASSERT_TRUE(result) << api::message(result.error());
+    EXPECT_TRUE(result->cancelled);
+  }
+  void expectError(const api::TrainRequest& r, ErrorCode code, const std::string& key = "") {
+    const auto result = run(r);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, code) << api::message(result.error());
+    EXPECT_TRUE(key.empty() || result.error().value("key") == key) << result.error().value("key");
+  }
+
+  support::TempFolder folder;
+  support::RecordingReporter reporter;
+};
+
+TEST_F(TrainTest, LeavesACompleteRunBehind) {
+  const auto result = run(request("run"));
+  ASSERT_TRUE(result) << api::message(result.error()) << result.error().detail;
+  EXPECT_FALSE(result->cancelled);
+  std::map<std::string, api::FieldValue> figures(result->figures.begin(), result->figures.end());
+  for (const char* name : {"steps",
+                           "step_s_median",
+                           "total_s",
+                           "first_step_s",
+                           "class_images_s",
+                           "peak_rss_mib",
+                           "loss_subject",
+                           "loss_class",
+                           "probe_subject",
+                           "probe_class"})
+    EXPECT_THAT(figures, Contains(Key(name)));
+  EXPECT_EQ(std::get<std::int64_t>(figures.at("steps")), kJobSteps);
+  EXPECT_THAT(reporter.stages,
+              testing::ElementsAre(api::Stage::LoadModel,
+                                   api::Stage::PreparePhotos,
+                                   api::Stage::ClassImages,
+                                   api::Stage::CacheLatents,
+                                   api::Stage::Train));
+  // Baseline, middle, end.
+  const auto samples = reporter.of(api::PictureKind::Sample);
+  ASSERT_EQ(samples.size(), 3U);
+  EXPECT_EQ(samples[0].step, 0);
+  EXPECT_EQ(samples[0].prompt, "sks toy on the beach");
+  EXPECT_TRUE(fs::exists(folder / "run/samples/000012-00.png"));
+  // Header, the untrained probe, one row a step.
+  const auto rows = metricRows(folder / "run");
+  ASSERT_EQ(rows.size(), 2U + kJobSteps);
+  EXPECT_EQ(rows[1].substr(0, 4), "0,,,");
+  EXPECT_EQ(rows.back().substr(0, 3), "12,");
+  const auto kept = workspace::listCheckpoints(folder / "run");
+  ASSERT_GE(kept.size(), 2U);
+  EXPECT_EQ(kept.back().step, kJobSteps);
+  EXPECT_TRUE(workspace::readManifest(kept.back().folder)->finished);
+  EXPECT_TRUE(fs::exists(folder / "run/run.yaml"));
+  EXPECT_TRUE(fs::exists(folder / "run/inputs.json"));
+  EXPECT_TRUE(reporter.warnings.empty());
+}
+
+struct ResumeCase {
+  Method method;
+  std::int64_t stopAt;
+};
+class ResumeTest : public TrainTest, public testing::WithParamInterface<ResumeCase> {};
+
+TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
+  const auto& [method, stopAt] = GetParam();
+  ASSERT_TRUE(run(request("whole", method)));
+  auto parts = request("parts", method);
+  runUntil(parts, stopAt);
+  EXPECT_EQ(workspace::listCheckpoints(folder / "parts").back().step, stopAt);
+  parts.resume = true;
+  ASSERT_TRUE(run(parts));
+  expectEqualTensors(tensorsOf(folder / "whole", kJobSteps),
+                     tensorsOf(folder / "parts", kJobSteps));
+  EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         ResumeTest,
+                         testing::Values(ResumeCase{Method::Full, 1},
+                                         ResumeCase{Method::Full, 5},
+                                         ResumeCase{Method::Full, 11},
+                                         ResumeCase{Method::Lora, 1},
+                                         ResumeCase{Method::Lora, 6}),
+                         [](const auto& test) {
+                           return std::string(api::enumName(test.param.method)) + "At" +
+                                  std::to_string(test.param.stopAt);
+                         });
+
+TEST_F(TrainTest, FewerStepsRaisedLaterEqualOneRun) {
+  auto whole = request("whole"), parts = request("parts");
+  whole.watch.probeEvery = parts.watch.probeEvery = -1;
+  ASSERT_TRUE(run(whole));
+  parts.training.steps = 5;
+  ASSERT_TRUE(run(parts));
+  parts.training.steps = kJobSteps;
+  parts.resume = true;
+  ASSERT_TRUE(run(parts));
+  expectEqualTensors(tensorsOf(folder / "whole", kJobSteps),
+                     tensorsOf(folder / "parts", kJobSteps));
+  EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
+}
+
+TEST_F(TrainTest, LostWorkAfterACheckpointIsDoneAgainExactly) {
+  ASSERT_TRUE(run(request("whole")));
+  auto parts = request("parts");
+  parts.checkpoints.every = 4;
+  runUntil(parts, 7);
+  // As if it had been killed after step 7, with the checkpoint of step 4 the last.
+  fs::remove_all(workspace::checkpointFolder(folder / "parts", 7));
+  std::ofstream(folder / "parts/metrics.csv", std::ios::app) << "8,0.1,0.";
+  parts.resume = true;
+  ASSERT_TRUE(run(parts));
+  expectEqualTensors(tensorsOf(folder / "whole", kJobSteps),
+                     tensorsOf(folder / "parts", kJobSteps));
+  EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
+}
+
+TEST_F(TrainTest, ResumeOfNothingBegins) {
+  auto r = request("run");
+  r.resume = true;
+  const auto result = run(r);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(workspace::listCheckpoints(folder / "run").back().step, kJobSteps);
+  // And of a finished one ends at once.
+  const auto again = run(r);
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(again->cancelled);
+}
+
+TEST_F(TrainTest, DamagedNewestCheckpointFallsBackToTheOneBefore) {
+  auto r = request("run");
+  ASSERT_TRUE(run(r));
+  fs::resize_file(workspace::checkpointFolder(folder / "run", kJobSteps) / "unet.safetensors", 99);
+  const auto before = tensorsOf(folder / "run", 9);
+  r.resume = true;
+  ASSERT_TRUE(run(r));
+  EXPECT_THAT(reporter.warnings,
+              Contains(testing::Field(&api::Error::code, ErrorCode::DamagedCheckpoint)));
+  EXPECT_TRUE(
+      workspace::readManifest(workspace::checkpointFolder(folder / "run", kJobSteps), true));
+}
+
+TEST_F(TrainTest, RunsAreNotOverwritten) {
+  runUntil(request("run"), 2);
+  expectError(request("run"), ErrorCode::RunExists);
+}
+
+TEST_F(TrainTest, ResumeNamesTheOptionThatDiffers) {
+  runUntil(request("run"), 2);
+  const auto resumed = [&] {
+    auto r = request("run");
+    r.resume = true;
+    return r;
+  };
+  auto r = resumed();
+  r.training.learningRate = 2e-3;
+  expectError(r, ErrorCode::RunIncompatible, "training.learningRate");
+  r = resumed();
+  r.training.batchSize = 2;
+  expectError(r, ErrorCode::RunIncompatible, "training.batchSize");
+  r = resumed();
+  r.subject.classWord = "dog";
+  expectError(r, ErrorCode::RunIncompatible, "subject.classWord");
+  r = resumed();
+  r.prior.classImages = 1;
+  expectError(r, ErrorCode::RunIncompatible, "prior.classImages");
+  r = resumed();
+  r.training.method = Method::Lora;
+  expectError(r, ErrorCode::RunIncompatible);
+  r = resumed();
+  r.base.path = tinyModel(/*vPrediction=*/true).string();
+  expectError(r, ErrorCode::RunIncompatible, "base");
+  r = resumed();
+  r.photos.pop_back();
+  expectError(r, ErrorCode::RunIncompatible, "photos");
+  // What only watches may differ.
+  r = resumed();
+  r.watch.sampleEvery = -1;
+  r.checkpoints.every = 5;
+  r.subject.name = "Bo";
+  EXPECT_TRUE(run(r));
+}
+
+TEST_F(TrainTest, PhotosMayLieElsewhereButMustBeTheSame) {
+  auto r = request("run");
+  runUntil(r, 2);
+  fs::rename(folder / "photos", folder / "moved");
+  for (auto& photo : r.photos) photo.file = folder / "moved" / photo.file.filename();
+  r.resume = true;
+  runUntil(r, 4);
+  fs::copy_file(r.photos[0].file, r.photos[1].file, fs::copy_options::overwrite_existing);
+  expectError(r, ErrorCode::PhotoChanged);
+}
+
+TEST_F(TrainTest, PhotoDeletedWhileItTrainsIsAWarning) {
+  auto r = request("run");
+  reporter.onProgress = [&](const api::Progress& p) {
+    if (p.stage == api::Stage::Train && p.done == 1) fs::remove(r.photos[1].file);
+  };
+  const auto result = run(r);
+  ASSERT_TRUE(result);
+  ASSERT_EQ(reporter.warnings.size(), 1U);
+  EXPECT_EQ(reporter.warnings[0].code, ErrorCode::PhotoChanged);
+  EXPECT_EQ(reporter.warnings[0].value("file"), r.photos[1].file.string());
+}
+
+TEST_F(TrainTest, PhotoDeletedBeforeItWasReadIsAnError) {
+  auto r = request("run");
+  reporter.onPicture = [&](const api::PictureReady&) { fs::remove(r.photos[1].file); };
+  expectError(r, ErrorCode::PhotoChanged);
+}
+
+TEST_F(TrainTest, ExcludedPhotosTakeNoPart) {
+  auto r = request("run");
+  support::put(r.photos[2].file, "not a picture");
+  r.photos[2].excluded = true;
+  EXPECT_TRUE(run(r));
+  for (auto& photo : r.photos) photo.excluded = true;
+  r.runFolder = folder / "none";
+  expectError(r, ErrorCode::NoPhotos);
+  EXPECT_FALSE(fs::exists(folder / "none/run.yaml"));
+}
+
+TEST_F(TrainTest, OneFileThatIsNoPictureIsNamed) {
+  auto r = request("run");
+  support::put(r.photos[2].file, "not a picture");
+  const auto result = run(r);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().value("file"), r.photos[2].file.string());
+}
+
+TEST_F(TrainTest, StopBeforeTheFirstStepIsNoError) {
+  for (const api::Stage stage : {api::Stage::PreparePhotos, api::Stage::CacheLatents}) {
+    auto r = request("run" + std::to_string(static_cast<int>(stage)));
+    reporter.onProgress = [&](const api::Progress& p) {
+      if (p.stage == stage) reporter.stopSource.request_stop();
+    };
+    const auto result = run(r);
+    reporter.onProgress = nullptr;
+    ASSERT_TRUE(result);
+    EXPECT_TRUE(result->cancelled);
+    r.resume = true;
+    EXPECT_TRUE(run(r)) << "a stopped preparation can be continued";
+  }
+}
+
+TEST_F(TrainTest, ExplodingTrainingStopsAndNamesTheLastGoodState) {
+  auto r = request("run");
+  r.training.learningRate = 1e38;
+  r.training.maxGradNorm = 0;
+  r.checkpoints.every = 1;
+  const auto result = run(r);
+  ASSERT_FALSE(result);
+  ASSERT_EQ(result.error().code, ErrorCode::NonFinite);
+  const auto step = std::stoll(std::string(result.error().value("step")));
+  EXPECT_GE(step, 2);
+  const fs::path folderNamed(std::string(result.error().value("folder")));
+  EXPECT_EQ(folderNamed, workspace::checkpointFolder(r.runFolder, step - 1));
+  EXPECT_TRUE(workspace::readManifest(folderNamed, true));
+}
+
+TEST_F(TrainTest, FullDiskWhileSavingKeepsTheOldCheckpoint) {
+  auto r = request("run");
+  std::optional<support::FaultyFiles> faulty;
+  reporter.onProgress = [&](const api::Progress& p) {
+    if (p.stage == api::Stage::Train && p.done == 6) faulty.emplace(30, ENOSPC, /*sticky=*/true);
+  };
+  const auto result = run(r);
+  faulty.reset();
+  reporter.onProgress = nullptr;
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::DiskFull);
+  EXPECT_EQ(workspace::listCheckpoints(r.runFolder).back().step, 3);
+  r.resume = true;
+  ASSERT_TRUE(run(r));
+  ASSERT_TRUE(run(request("whole")));
+  expectEqualTensors(tensorsOf(folder / "whole", kJobSteps), tensorsOf(folder / "run", kJobSteps));
+}
+
+TEST_F(TrainTest, TooLittleMemoryIsRefusedWithAdvice) {
+  auto r = request("run");
+  r.compute.memoryLimit = 1;
+  const auto result = run(r);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::NotEnoughMemory);
+  EXPECT_NE(result.error().value("fits"), "");
+  EXPECT_FALSE(fs::exists(r.runFolder));
+}
+
+TEST_F(TrainTest, TwoProgramsOnOneRunAreOneTooMany) {
+  fs::create_directories(folder / "run");
+  const auto lock = base::FileLock::acquire(folder / "run/run.lock");
+  ASSERT_TRUE(lock);
+  expectError(request("run"), ErrorCode::ProjectInUse);
+}
+
+TEST_F(TrainTest, TokenOfSeveralPiecesAndLongCaptionsAreWarnings) {
+  auto r = request("run");
+  r.subject.token = "extraordinary";
+  for (int i = 0; i < 40; ++i) r.photos[0].caption += "a red toy ";
+  ASSERT_TRUE(run(r));
+  std::vector<ErrorCode> codes;
+  for (const auto& warning : reporter.warnings) codes.push_back(warning.code);
+  EXPECT_THAT(codes,
+              testing::UnorderedElementsAre(ErrorCode::PromptTooLong, ErrorCode::TokenNotSingle));
+}
+
+TEST_F(TrainTest, ATrainedRunIsABaseAndAnAdapterRunIsNot) {
+  auto first = request("first");
+  first.training.steps = 3;
+  ASSERT_TRUE(run(first));
+  auto second = request("second");
+  second.base.path = (folder / "first").string();
+  EXPECT_TRUE(run(second));
+  auto lora = request("lora", Method::Lora);
+  lora.training.steps = 3;
+  ASSERT_TRUE(run(lora));
+  auto third = request("third");
+  third.base.path = (folder / "lora").string();
+  expectError(third, ErrorCode::UnsupportedModel);
+}
+
+}  // namespace
+}  // namespace likeness::train::test

@@ -1,0 +1,185 @@
+// What a step changes, what its draws depend on, and how it stops.
+#include <ATen/ops/full_like.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/core/train/fixture.h"
+
+namespace likeness::train::test {
+namespace {
+
+using api::Method;
+
+bool equal(const at::Tensor& a, const at::Tensor& b) { return a.equal(b); }
+
+/// Everything a model consists of, trained or not.
+tensor::StateDict everything(const nn::StableDiffusion& model) {
+  tensor::StateDict all;
+  for (const auto& [name, store] : {std::pair("unet.", model.unet.store),
+                                    std::pair("text_encoder.", model.textEncoder.store),
+                                    std::pair("vae.", model.vae.store)})
+    for (const auto& [key, tensor] : store->parameters())
+      all.emplace(name + key, tensor.detach().clone());
+  return all;
+}
+
+void trainTwoSteps(Trainer& trainer) {
+  for (std::int64_t step = 0; step < 2; ++step) ASSERT_TRUE(trainer.step(step));
+}
+
+void expectOnlyChanged(const tensor::StateDict& before,
+                       const tensor::StateDict& after,
+                       const std::vector<std::string>& prefixes) {
+  for (const auto& [key, tensor] : before) {
+    bool trained = false;
+    for (const std::string& prefix : prefixes) trained |= key.starts_with(prefix);
+    EXPECT_EQ(equal(tensor, after.at(key)), !trained) << key;
+  }
+}
+
+TEST(TrainerTest, FullChangesUnetAndTextEncoderAndNothingElse) {
+  TinyTraining setup(tinyModel(), tinyRecipe(Method::Full, true));
+  const auto before = everything(setup.model);
+  trainTwoSteps(setup.trainer);
+  expectOnlyChanged(before, everything(setup.model), {"unet.", "text_encoder."});
+}
+
+TEST(TrainerTest, FullWithoutTextEncoderChangesTheUnetAlone) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  recipe.training.trainTextEncoder = false;
+  TinyTraining setup(tinyModel(), recipe);
+  const auto before = everything(setup.model);
+  trainTwoSteps(setup.trainer);
+  expectOnlyChanged(before, everything(setup.model), {"unet."});
+  for (const auto& [key, tensor] : setup.model.textEncoder.store->parameters())
+    EXPECT_FALSE(tensor.requires_grad()) << key;
+}
+
+TEST(TrainerTest, LoraChangesItsAdapterAlone) {
+  TinyTraining setup(tinyModel(), tinyRecipe(Method::Lora, true));
+  const auto before = everything(setup.model), adapter = copyOfWeights(setup.trainer);
+  ASSERT_FALSE(adapter.empty());
+  trainTwoSteps(setup.trainer);
+  expectOnlyChanged(before, everything(setup.model), {});
+  expectOnlyChanged(adapter, copyOfWeights(setup.trainer), {"adapter."});
+  for (const auto& [key, tensor] : setup.model.unet.store->parameters()) {
+    EXPECT_FALSE(tensor.requires_grad()) << key;
+    EXPECT_FALSE(tensor.grad().defined()) << key;
+  }
+}
+
+TEST(TrainerTest, AccumulationDoesNotChangeTheDraws) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  recipe.training.batchSize = 6;
+  TinyTraining whole(tinyModel(), recipe);
+  recipe.training.batchSize = 2;
+  recipe.training.gradientAccumulation = 3;
+  TinyTraining parts(tinyModel(), recipe);
+  const Losses a = whole.trainer.gradients(4), b = parts.trainer.gradients(4);
+  EXPECT_NEAR(a.subject, b.subject, 1e-6 * a.subject);
+  EXPECT_NEAR(*a.classHalf, *b.classHalf, 1e-6 * *a.classHalf);
+}
+
+TEST(TrainerTest, EachStepIsAFunctionOfItsNumber) {
+  const auto recipe = tinyRecipe(Method::Full, true);
+  TinyTraining first(tinyModel(), recipe), second(tinyModel(), recipe);
+  first.trainer.gradients(0);
+  first.trainer.optimizer().dropGradients();
+  const Losses a = first.trainer.gradients(3), b = second.trainer.gradients(3);
+  EXPECT_EQ(a.subject, b.subject);
+  EXPECT_NE(a.subject, first.trainer.gradients(4).subject);
+}
+
+TEST(TrainerTest, ProbeRepeatsBitForBitAndFollowsTheWeights) {
+  TinyTraining setup(tinyModel(), tinyRecipe(Method::Full, true));
+  const Losses before = setup.trainer.probe();
+  setup.trainer.gradients(8);
+  setup.trainer.optimizer().dropGradients();
+  EXPECT_EQ(setup.trainer.probe().subject, before.subject);
+  EXPECT_EQ(setup.trainer.probe().classHalf, before.classHalf);
+  TinyTraining again(tinyModel(), tinyRecipe(Method::Full, true));
+  EXPECT_EQ(again.trainer.probe().subject, before.subject);
+  trainTwoSteps(setup.trainer);
+  EXPECT_NE(setup.trainer.probe().subject, before.subject);
+  for (const Trainable& p : setup.trainer.optimizer().parameters())
+    EXPECT_FALSE(p.value.grad().defined()) << p.key;
+}
+
+TEST(TrainerTest, TrainingLowersTheSubjectProbe) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  TinyTraining setup(tinyModel(), recipe);
+  const double before = setup.trainer.probe().subject;
+  for (std::int64_t step = 0; step < 60; ++step) ASSERT_TRUE(setup.trainer.step(step));
+  EXPECT_LT(setup.trainer.probe().subject, 0.9 * before);
+}
+
+TEST(TrainerTest, MixedPrecisionFollowsFp32) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  nn::StableDiffusion model = loadTiny(tinyModel());
+  Trainer mixed(model,
+                recipe,
+                randomLatents(kPhotos, "a photo of sks toy", 1),
+                randomLatents(kClassPictures, "a photo of toy", 2),
+                at::kBFloat16);
+  TinyTraining full(tinyModel(), recipe);
+  const Losses a = mixed.gradients(0), b = full.trainer.gradients(0);
+  EXPECT_NEAR(a.subject, b.subject, 0.03 * b.subject);
+  EXPECT_NEAR(*a.classHalf, *b.classHalf, 0.03 * *b.classHalf);
+  for (const Trainable& p : mixed.optimizer().parameters()) {
+    EXPECT_EQ(p.value.scalar_type(), at::kFloat) << p.key;
+    EXPECT_EQ(p.value.grad().scalar_type(), at::kFloat) << p.key;
+  }
+  EXPECT_NEAR(mixed.optimizer().gradientNorm().value,
+              full.trainer.optimizer().gradientNorm().value,
+              0.05 * full.trainer.optimizer().gradientNorm().value);
+}
+
+TEST(TrainerTest, ClippingLimitsTheStepButReportsTheWholeNorm) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  recipe.training.maxGradNorm = 0;
+  TinyTraining free(tinyModel(), recipe);
+  recipe.training.maxGradNorm = 1e-3;
+  TinyTraining clipped(tinyModel(), recipe);
+  const auto a = free.trainer.step(0), b = clipped.trainer.step(0);
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(a->gradientNorm, b->gradientNorm);
+  EXPECT_GT(a->gradientNorm, 1e-3);
+  // The first moment after one step is (1 - beta1) x the gradient that was used.
+  const auto norm = [](const Trainer& trainer) {
+    double sum = 0;
+    for (const auto& [key, tensor] : trainer.optimizer().state())
+      if (key.ends_with(".exp_avg")) sum += std::pow(tensor.norm().item<double>(), 2);
+    return std::sqrt(sum) / 0.1;
+  };
+  EXPECT_NEAR(norm(free.trainer), a->gradientNorm, 1e-4 * a->gradientNorm);
+  EXPECT_NEAR(norm(clipped.trainer), 1e-3, 1e-5);
+}
+
+TEST(TrainerTest, NanInAWeightStopsBeforeTheUpdate) {
+  TinyTraining setup(tinyModel(), tinyRecipe(Method::Full, true));
+  ASSERT_TRUE(setup.trainer.step(0));
+  const at::Tensor poisoned = setup.model.unet.store->parameters().at("conv_out.bias").detach();
+  const at::Tensor good = poisoned.clone();
+  poisoned.copy_(at::full_like(poisoned, std::numeric_limits<double>::quiet_NaN()));
+  const auto before = copyOfWeights(setup.trainer);
+  const auto report = setup.trainer.step(1);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, api::ErrorCode::NonFinite);
+  EXPECT_EQ(report.error().value("what"), "The subject loss");
+  EXPECT_EQ(report.error().value("step"), "2");
+  poisoned.copy_(good);
+  for (const auto& [key, tensor] : copyOfWeights(setup.trainer))
+    EXPECT_TRUE(key == "unet.conv_out.bias" || equal(tensor, before.at(key))) << key;
+}
+
+TEST(TrainerTest, InfiniteGradientIsNamed) {
+  TinyTraining setup(tinyModel(), tinyRecipe(Method::Full, false));
+  setup.trainer.gradients(0);
+  const Trainable& p = setup.trainer.optimizer().parameters()[3];
+  p.value.mutable_grad().fill_(std::numeric_limits<double>::infinity());
+  EXPECT_EQ(setup.trainer.optimizer().gradientNorm().nonFiniteKey, p.key);
+}
+
+}  // namespace
+}  // namespace likeness::train::test
