@@ -2,8 +2,6 @@
 // LibTorch's operators.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_softmax.h>
-#include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -204,11 +202,15 @@ struct ProductAttentionFunction : Function<ProductAttentionFunction> {
                             const at::Tensor& query,
                             const at::Tensor& key,
                             const at::Tensor& value,
-                            std::int64_t heads) {
+                            std::int64_t heads,
+                            bool causal) {
     const at::Tensor q = splitHeads(query, heads), k = splitHeads(key, heads),
                      v = splitHeads(value, heads);
-    const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
-    const at::Tensor p = at::_softmax(at::bmm(q, k.transpose(1, 2)).mul_(scale), -1, false);
+    const at::Tensor p = at::bmm(q, k.transpose(1, 2));
+    const std::int64_t size = p.size(2), causalRows = causal ? p.size(1) : 0;
+    forEachHead(p, [&](std::int64_t at, std::int64_t rows) {
+      kernels::softmaxForward(rows, size, scale(q), causalRows, out<kernels::Bf16>(p) + at * size);
+    });
     context->save_for_backward({q, k, v, p});
     context->saved_data["heads"] = heads;
     return joinHeads(at::bmm(p, v), heads);
@@ -216,15 +218,34 @@ struct ProductAttentionFunction : Function<ProductAttentionFunction> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &p = saved[3];
-    const std::int64_t heads = context->saved_data["heads"].toInt();
-    const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
+    const std::int64_t heads = context->saved_data["heads"].toInt(), size = p.size(2);
     const at::Tensor dy = splitHeads(gradients[0].contiguous(), heads);
-    const at::Tensor dp = at::bmm(dy, v.transpose(1, 2));
-    const at::Tensor ds = at::_softmax_backward_data(dp, p, -1, p.scalar_type()).mul_(scale);
+    const at::Tensor ds = at::bmm(dy, v.transpose(1, 2));
+    forEachHead(p, [&](std::int64_t at, std::int64_t rows) {
+      kernels::softmaxBackward(rows,
+                               size,
+                               scale(q),
+                               in<kernels::Bf16>(p) + at * size,
+                               out<kernels::Bf16>(ds) + at * size);
+    });
     return {joinHeads(at::bmm(ds, k), heads),
             joinHeads(at::bmm(ds.transpose(1, 2), q), heads),
             joinHeads(at::bmm(p.transpose(1, 2), dy), heads),
+            at::Tensor(),
             at::Tensor()};
+  }
+
+ private:
+  static float scale(const at::Tensor& q) { return 1 / std::sqrt(static_cast<float>(q.size(2))); }
+  /// Calls body(first row, rows) for pieces of whole heads of p [heads, rows, size].
+  template <class Body>
+  static void forEachHead(const at::Tensor& p, const Body& body) {
+    const std::int64_t rows = p.size(1), work = std::max<std::int64_t>(1, rows * p.size(2));
+    at::parallel_for(
+        0,
+        p.size(0),
+        std::max<std::int64_t>(1, 8192 / work),
+        [&](std::int64_t begin, std::int64_t end) { body(begin * rows, (end - begin) * rows); });
   }
 };
 
@@ -257,9 +278,9 @@ at::Tensor attention(const at::Tensor& q,
                      const at::Tensor& v,
                      std::int64_t heads,
                      bool causal) {
-  const bool byProducts = q.is_cpu() && q.scalar_type() == at::kBFloat16 && !causal &&
-                          q.size(1) * k.size(1) <= maxScores;
-  if (byProducts) return ProductAttentionFunction::apply(q, k, v, heads);
+  const bool byProducts =
+      q.is_cpu() && q.scalar_type() == at::kBFloat16 && q.size(1) * k.size(1) <= maxScores;
+  if (byProducts) return ProductAttentionFunction::apply(q, k, v, heads, causal);
   const auto split = [heads](const at::Tensor& x) {
     return x.unflatten(-1, {heads, x.size(-1) / heads}).transpose(1, 2);
   };

@@ -14,6 +14,13 @@
 #define LIKENESS_FOR_EACH_CPU
 #endif
 #define LIKENESS_INLINE [[gnu::always_inline]] inline
+// The loop's iterations are independent: no checks for overlap of the many pointers, which would
+// defeat vectorizing.
+#if defined(__clang__)
+#define LIKENESS_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define LIKENESS_INDEPENDENT _Pragma("GCC ivdep")
+#endif
 
 namespace likeness::nn::kernels {
 namespace {
@@ -72,6 +79,7 @@ LIKENESS_INLINE double normalDistribution(double g, double& bell) {
 /// Spreads group values over their channels: out[c] = values[group of c].
 template <class Real>
 LIKENESS_INLINE void spread(const GroupNormShape& s, const Real* values, Real* out) {
+  LIKENESS_INDEPENDENT
   for (std::int64_t c = 0; c < s.count; ++c) out[c] = values[(s.first + c) / s.groupSize];
 }
 
@@ -102,6 +110,7 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
   const Real inverse = Real(1) / static_cast<Real>(s.pixels * s.groupSize);
   for (std::int64_t p = 0; p < s.pixels; ++p) {
     const T* row = x + p * stride + first;
+    LIKENESS_INDEPENDENT
     for (std::int64_t c = 0; c < n; ++c) sum[c] += load(row[c]);
   }
   gather(s, sum, inverse, mean);
@@ -109,6 +118,7 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
   std::fill(sum, sum + n, Real(0));
   for (std::int64_t p = 0; p < s.pixels; ++p) {
     const T* row = x + p * stride + first;
+    LIKENESS_INDEPENDENT
     for (std::int64_t c = 0; c < n; ++c) {
       const Real d = load(row[c]) - center[c];
       sum[c] += d * d;
@@ -118,6 +128,7 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
   for (std::int64_t g = first / s.groupSize; g < (first + n) / s.groupSize; ++g)
     rstd[g] = Real(1) / std::sqrt(rstd[g] + static_cast<Real>(s.eps));
   spread(s, rstd, scale);
+  LIKENESS_INDEPENDENT
   for (std::int64_t c = 0; c < n; ++c) {
     scale[c] *= weight[first + c];
     shift[c] = bias[first + c] - center[c] * scale[c];
@@ -126,11 +137,13 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
     const T* row = x + p * stride + first;
     T* out = y + p * stride + first;
     if (s.silu) {
+      LIKENESS_INDEPENDENT
       for (std::int64_t c = 0; c < n; ++c) {
         const Real z = load(row[c]) * scale[c] + shift[c];
         store(out[c], z / (Real(1) + exponential(-z)));
       }
     } else {
+      LIKENESS_INDEPENDENT
       for (std::int64_t c = 0; c < n; ++c) store(out[c], load(row[c]) * scale[c] + shift[c]);
     }
   }
@@ -160,19 +173,24 @@ LIKENESS_INLINE void groupNormBackwardBody(const GroupNormShape& s,
   for (std::int64_t p = 0; p < s.pixels; ++p) {
     const T *row = x + p * stride + first, *gradient = dy + p * stride + first;
     Real* keep = kept + p * n;
-    for (std::int64_t c = 0; c < n; ++c) {
-      const Real normed = (load(row[c]) - center[c]) * inverse[c];
-      Real d = load(gradient[c]);
-      if (s.silu) {
-        const Real z = normed * w[c] + b[c];
+    LIKENESS_INDEPENDENT
+    for (std::int64_t c = 0; c < n; ++c) keep[c] = load(gradient[c]);
+    if (s.silu) {
+      LIKENESS_INDEPENDENT
+      for (std::int64_t c = 0; c < n; ++c) {
+        const Real z = (load(row[c]) - center[c]) * inverse[c] * w[c] + b[c];
         const Real sigmoid = Real(1) / (Real(1) + exponential(-z));
-        d *= sigmoid * (Real(1) + z * (Real(1) - sigmoid));
+        keep[c] *= sigmoid * (Real(1) + z * (Real(1) - sigmoid));
       }
-      keep[c] = d;
+    }
+    LIKENESS_INDEPENDENT
+    for (std::int64_t c = 0; c < n; ++c) {
+      const Real normed = (load(row[c]) - center[c]) * inverse[c], d = keep[c];
       dz[c] += d;
       dzx[c] += d * normed;
     }
   }
+  LIKENESS_INDEPENDENT
   for (std::int64_t c = 0; c < n; ++c) {
     dBias[first + c] = dz[c];
     dWeight[first + c] = dzx[c];
@@ -188,6 +206,7 @@ LIKENESS_INLINE void groupNormBackwardBody(const GroupNormShape& s,
     const T* row = x + p * stride + first;
     const Real* keep = kept + p * n;
     T* out = dx + p * stride + first;
+    LIKENESS_INDEPENDENT
     for (std::int64_t c = 0; c < n; ++c) {
       const Real normed = (load(row[c]) - center[c]) * inverse[c];
       store(out[c], (keep[c] * w[c] - meanDz[c] - normed * meanDzx[c]) * inverse[c]);
@@ -200,6 +219,7 @@ LIKENESS_INLINE void gegluForwardBody(std::int64_t rows, std::int64_t size, cons
   for (std::int64_t r = 0; r < rows; ++r) {
     const T *a = x + 2 * r * size, *gate = a + size;
     T* out = y + r * size;
+    LIKENESS_INDEPENDENT
     for (std::int64_t c = 0; c < size; ++c) {
       auto g = load(gate[c]), bell = g;
       store(out[c], load(a[c]) * g * normalDistribution(g, bell));
@@ -213,6 +233,7 @@ LIKENESS_INLINE void gegluBackwardBody(
   for (std::int64_t r = 0; r < rows; ++r) {
     const T *a = x + 2 * r * size, *gate = a + size, *gradient = dy + r * size;
     T *da = dx + 2 * r * size, *dg = da + size;
+    LIKENESS_INDEPENDENT
     for (std::int64_t c = 0; c < size; ++c) {
       const auto g = load(gate[c]), d = load(gradient[c]);
       auto bell = g;
@@ -224,6 +245,38 @@ LIKENESS_INLINE void gegluBackwardBody(
 }
 
 }  // namespace
+
+LIKENESS_FOR_EACH_CPU void softmaxForward(
+    std::int64_t rows, std::int64_t size, float scale, std::int64_t causalRows, Bf16* x) {
+  std::vector<float> buffer(static_cast<std::size_t>(size));
+  float* e = buffer.data();
+  for (std::int64_t r = 0; r < rows; ++r) {
+    Bf16* row = x + r * size;
+    const std::int64_t n = causalRows > 0 ? std::min(size, r % causalRows + 1) : size;
+    float top = -INFINITY, sum = 0;
+#pragma omp simd reduction(max : top)
+    for (std::int64_t i = 0; i < n; ++i) top = std::max(top, e[i] = load(row[i]) * scale);
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = 0; i < n; ++i) sum += e[i] = exponential(e[i] - top);
+    const float factor = 1 / sum;
+    for (std::int64_t i = 0; i < n; ++i) store(row[i], e[i] * factor);
+    std::fill(row + n, row + size, Bf16{0});
+  }
+}
+
+LIKENESS_FOR_EACH_CPU void softmaxBackward(
+    std::int64_t rows, std::int64_t size, float scale, const Bf16* p, Bf16* dp) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Bf16* probability = p + r * size;
+    Bf16* gradient = dp + r * size;
+    float dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (std::int64_t i = 0; i < size; ++i) dot += load(probability[i]) * load(gradient[i]);
+    LIKENESS_INDEPENDENT
+    for (std::int64_t i = 0; i < size; ++i)
+      store(gradient[i], load(probability[i]) * (load(gradient[i]) - dot) * scale);
+  }
+}
 
 #define LIKENESS_KERNELS(T, Real)                                                  \
   template <>                                                                      \

@@ -51,4 +51,11 @@ void gegluForward(std::int64_t rows, std::int64_t size, const T* x, T* y);
 template <class T>
 void gegluBackward(std::int64_t rows, std::int64_t size, const T* dy, const T* x, T* dx);
 
+/// Scores of attention, in place: row r of x [rows, size] becomes softmax(scale * row). With
+/// `causalRows` L > 0, row r sees only its first r % L + 1 values; the rest become 0.
+void softmaxForward(
+    std::int64_t rows, std::int64_t size, float scale, std::int64_t causalRows, Bf16* x);
+/// dx of the same from p = softmax(...), in place of dp: scale * p * (dp - sum(dp * p)).
+void softmaxBackward(std::int64_t rows, std::int64_t size, float scale, const Bf16* p, Bf16* dp);
+
 }  // namespace likeness::nn::kernels

@@ -33,6 +33,20 @@ functions::Weight adapterWeight(const at::Tensor& tensor, at::ScalarType dtype) 
   return {tensor, tensor.detach().to(dtype)};
 }
 
+/// x W^T + b over the last dimension, with adapters.
+at::Tensor product(const at::Tensor& x,
+                   const Parameter& weight,
+                   const Parameter& bias,
+                   const AdapterSlot& slot) {
+  const auto dtype = x.scalar_type();
+  at::Tensor y = functions::linear(x, weight.as(dtype), bias.as(dtype));
+  for (const LowRank& a : slot.adapters)
+    if (a.strength != 0)
+      y = functions::addLowRank(
+          y, x, adapterWeight(a.down, dtype), adapterWeight(a.up, dtype), a.strength * a.scale);
+  return y;
+}
+
 }  // namespace
 
 Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool bias, Stored stored)
@@ -43,13 +57,7 @@ Linear::Linear(const Weights& w, std::int64_t in, std::int64_t out, bool bias, S
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  const auto dtype = x.scalar_type();
-  at::Tensor y = functions::linear(x, m_weight.as(dtype), m_bias.as(dtype));
-  for (const LowRank& a : m_slot->adapters)
-    if (a.strength != 0)
-      y = functions::addLowRank(
-          y, x, adapterWeight(a.down, dtype), adapterWeight(a.up, dtype), a.strength * a.scale);
-  return y;
+  return product(x, m_weight, m_bias, *m_slot);
 }
 
 Conv2d::Conv2d(const Weights& w,
@@ -60,6 +68,7 @@ Conv2d::Conv2d(const Weights& w,
                std::int64_t padding)
     : m_weight(w.tensor("weight", {out, in, kernel, kernel})),
       m_bias(w.tensor("bias", {out})),
+      m_kernel(kernel),
       m_stride(stride),
       m_padding(padding),
       m_slot(w.slot()) {}
@@ -67,6 +76,8 @@ Conv2d::Conv2d(const Weights& w,
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   const auto dtype = x.scalar_type();
   const at::Tensor input = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (m_kernel == 1)  // a linear layer over pixels
+    return product(input.permute({0, 2, 3, 1}), m_weight, m_bias, *m_slot).permute({0, 3, 1, 2});
   at::Tensor y =
       functions::conv2d(input, m_weight.as(dtype), m_bias.as(dtype), m_stride, m_padding);
   for (const LowRank& a : m_slot->adapters) {

@@ -70,7 +70,7 @@ class Conv2d {
 
  private:
   Parameter m_weight, m_bias;
-  std::int64_t m_stride, m_padding;
+  std::int64_t m_kernel, m_stride, m_padding;
   std::shared_ptr<const AdapterSlot> m_slot;
 };
 
