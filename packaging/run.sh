@@ -41,10 +41,10 @@ project=$out/duck.likeness
 
 make_project() {  # a project that the window and the command line open alike
   [[ -e $project/project.yaml ]] && return
+  local program=$PWD/$cli
   mkdir -p "$project/photos"
   cp "$sample"/*.jpg "$project/photos/"
-  "$cli" train --photos "$project/photos" --token "$token" --class "$class" --print-config >"$out/project.yaml"
-  mv "$out/project.yaml" "$project/project.yaml"
+  (cd "$project" && "$program" train --photos photos --token "$token" --class "$class" --print-config >.new && mv .new project.yaml)
 }
 
 train() {
