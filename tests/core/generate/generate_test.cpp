@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 
+#include <cerrno>
 #include <limits>
 
 #include "core/config/config.h"
@@ -11,7 +12,6 @@
 #include "core/tensor/random_tensor.h"
 #include "core/tensor/state_dict.h"
 #include "starter.h"
-#include "tests/support/faulty_files.h"
 #include "tests/support/recording_reporter.h"
 #include "tests/support/temp_folder.h"
 
@@ -213,16 +213,23 @@ TEST_F(GenerateTest, MissingModelAndOtherWeightsAreRefused) {
   EXPECT_EQ(run().error().code, api::ErrorCode::ModelMismatch);
 }
 
+/// A disk on which nothing can be written, only removed.
+class FullDisk : public base::FileOperations {
+ public:
+  FullDisk() { base::setFileOperations(this); }
+  ~FullDisk() override { base::setFileOperations(nullptr); }
+  int write(int, std::span<const std::byte>) override { return ++writes, ENOSPC; }
+  int writes = 0;
+};
+
 TEST_F(GenerateTest, AFullDiskEndsTheJobWithItsSentence) {
-  request.count = 2;
-  ASSERT_TRUE(base::makeFolder(request.outFolder));
-  api::Result<base::JobResult> result;
-  {
-    const support::FaultyFiles faulty(1, ENOSPC, true);
-    result = run();
-  }
+  request.count = 9;  // the batch after the failed one is not begun
+  FullDisk disk;
+  const auto result = run();
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, api::ErrorCode::DiskFull);
+  EXPECT_EQ(disk.writes, 1);
+  EXPECT_EQ(reporter.progresses.back().done, request.sampling.steps);
   EXPECT_TRUE(std::filesystem::is_empty(request.outFolder));
 }
 
