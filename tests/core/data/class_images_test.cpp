@@ -111,7 +111,8 @@ TEST_F(ClassImagesTest, AWriteThatBreaksOffAnywhereIsCompletedByTheNextCall) {
     calls = counting.calls();
   }
   ASSERT_GE(calls, 2 * 4);
-  for (int failAt = 0; failAt < calls; ++failAt) {
+  // The last call closes the folder after its fsync, when everything is kept already.
+  for (int failAt = 0; failAt < calls - 1; ++failAt) {
     std::filesystem::remove_all(request.outFolder);
     {
       // From this system call on nothing works any more, not even tidying up: as after kill -9.
