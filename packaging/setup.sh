@@ -124,7 +124,7 @@ fetch_libtorch() {
   if ! complete "$target"; then
     partial=$target.partial
     rm -rf "$partial" "$partial-extra"
-    check_space "$cache" $((cuda ? 9000 : 3000))
+    check_space "$cache" $((cuda ? 7000 : 3000))
     if cuda=0 complete "$plain"; then
       cp -al "$plain" "$partial"
     else
