@@ -22,7 +22,7 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
                                    "compute.device",
                                    "compute.threads",
                                    "compute.memoryLimit",
-                                   "subject.name"};
+                                   "subject.subjectName"};
   const bool lora = request.training.method == api::Method::Lora;
   std::map<std::string, api::FieldValue> options;
   api::forEachSection(request, [&]<class S>(const std::string& section, const S& values) {

@@ -86,8 +86,6 @@ std::vector<Trainable> Trainer::markTrainable() {
   return trainables;
 }
 
-std::map<std::string, tensor::StateDict> Trainer::weights() const { return m_weights; }
-
 // ---- batches
 
 void Trainer::encodeFrozenPrompts() {

@@ -58,7 +58,7 @@ class Trainer {
   const data::DataPlan& plan() const { return m_plan; }
   /// What is trained, by part ("unet", "text_encoder", "adapter") and by key as it is saved;
   /// sharing memory.
-  std::map<std::string, tensor::StateDict> weights() const;
+  const std::map<std::string, tensor::StateDict>& weights() const { return m_weights; }
 
  private:
   struct Batch;

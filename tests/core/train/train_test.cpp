@@ -43,9 +43,10 @@ tensor::StateDict tensorsOf(const fs::path& run, std::int64_t step) {
   const auto manifest = workspace::readManifest(folder, /*hashes=*/true);
   EXPECT_TRUE(manifest) << folder;
   if (!manifest) return all;
-  for (const auto& file : manifest->files)
-    for (auto& [key, tensor] : tensor::loadSafetensors(folder / file.name).value())
-      all.emplace(file.name + "/" + key, tensor);
+  for (const auto& file : manifest->files) {
+    const auto tensors = tensor::loadSafetensors(folder / file.name).value();
+    for (const auto& [key, tensor] : tensors) all.emplace(file.name + "/" + key, tensor);
+  }
   return all;
 }
 
@@ -136,14 +137,15 @@ TEST_F(TrainTest, LeavesACompleteRunBehind) {
 
 struct ResumeCase {
   Method method;
-  std::int64_t stopAt;
+  std::int64_t stopAt, threads;
 };
 class ResumeTest : public TrainTest, public testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
-  const auto& [method, stopAt] = GetParam();
-  ASSERT_TRUE(run(request("whole", method)));
-  auto parts = request("parts", method);
+  const auto& [method, stopAt, threads] = GetParam();
+  auto whole = request("whole", method), parts = request("parts", method);
+  whole.compute.threads = parts.compute.threads = threads;
+  ASSERT_TRUE(run(whole));
   runUntil(parts, stopAt);
   EXPECT_EQ(workspace::listCheckpoints(folder / "parts").back().step, stopAt);
   parts.resume = true;
@@ -155,11 +157,11 @@ TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          ResumeTest,
-                         testing::Values(ResumeCase{Method::Full, 1},
-                                         ResumeCase{Method::Full, 5},
-                                         ResumeCase{Method::Full, 11},
-                                         ResumeCase{Method::Lora, 1},
-                                         ResumeCase{Method::Lora, 6}),
+                         testing::Values(ResumeCase{Method::Full, 1, 1},
+                                         ResumeCase{Method::Full, 5, 2},
+                                         ResumeCase{Method::Full, 11, 1},
+                                         ResumeCase{Method::Lora, 1, 1},
+                                         ResumeCase{Method::Lora, 6, 1}),
                          [](const auto& test) {
                            return std::string(api::enumName(test.param.method)) + "At" +
                                   std::to_string(test.param.stopAt);
@@ -239,7 +241,7 @@ TEST_F(TrainTest, ResumeNamesTheOptionThatDiffers) {
   expectError(r, ErrorCode::RunIncompatible, "training.batchSize");
   r = resumed();
   r.subject.classWord = "dog";
-  expectError(r, ErrorCode::RunIncompatible, "subject.classWord");
+  expectError(r, ErrorCode::RunIncompatible, "subject.class");
   r = resumed();
   r.prior.classImages = 1;
   expectError(r, ErrorCode::RunIncompatible, "prior.classImages");

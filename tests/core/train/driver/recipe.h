@@ -34,7 +34,7 @@ inline api::TrainRequest jobRequest(const std::filesystem::path& model,
   request.watch.sampleEvery = 6;
   request.watch.probeEvery = 4;
   request.checkpoints.every = kJobCheckpointEvery;
-  request.compute.threads = 2;
+  request.compute.threads = 1;
   request.compute.dtype = api::DType::Fp32;
   request.runFolder = runFolder;
   return request;
