@@ -50,7 +50,7 @@ window=$(timeout 60 xdotool search --sync --onlyvisible --pid "$likeness" --name
 xdotool windowmove --sync "$window" 0 0
 xdotool windowactivate --sync "$window"
 
-shot() { sleep 0.8; import -window root -crop 1230x860+0+0 +repage "$out/$1.png"; echo "tour: $1"; }
+shot() { sleep 0.8; import -window root -crop 1200x800+0+0 +repage "$out/$1.png"; echo "tour: $1"; }
 # The line of a visible, enabled control; waits for it (seconds, 20 unless told).
 find_control() {
   local until=$((SECONDS + ${2:-20}))

@@ -262,10 +262,12 @@ class TestPages : public QObject {
     f->settle();
     QVERIFY(!f->find<ui::ImageView>("pictureView")->image().isNull());
     QVERIFY(f->find("generateCancel")->isVisible());
+    QVERIFY(f->find("generateCancel")->hasFocus());  // the keyboard stays where it was
     f->engine->playToEnd(job);
     f->settle();
     QCOMPARE(f->window->generation().history().rowCount(), 4);
     QVERIFY(f->find("generate")->isVisible());
+    QVERIFY(f->find("generate")->hasFocus());
     f->shot("create-done");
 
     f->dialogs.nextFile = f->path("kept.png");

@@ -20,9 +20,10 @@ QVariant PictureListModel::data(const QModelIndex& index, int role) const {
         const bool large =
             std::max(entry.item.image.width(), entry.item.image.height()) > kThumbnailSide;
         entry.pixmap = QPixmap::fromImage(
-            large ? entry.item.image.scaled(
-                        kThumbnailSide, kThumbnailSide, Qt::KeepAspectRatio, Qt::SmoothTransformation)
-                  : entry.item.image);
+            large
+                ? entry.item.image.scaled(
+                      kThumbnailSide, kThumbnailSide, Qt::KeepAspectRatio, Qt::SmoothTransformation)
+                : entry.item.image);
       }
       return entry.pixmap;
     case Qt::ToolTipRole:

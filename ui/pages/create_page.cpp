@@ -363,10 +363,9 @@ void CreatePage::follow() {
 void CreatePage::showJob() {
   const Job& job = m_generation.job();
   const bool active = job.active();
-  m_generate->setVisible(!active);
   m_generate->setEnabled(m_project.isOpen());
-  m_cancel->setVisible(active);
   m_cancel->setEnabled(job.state() != JobState::Stopping);
+  showInstead(active ? m_cancel : m_generate, active ? m_generate : m_cancel);
   m_progress->setVisible(active);
   m_progress->setRange(0, static_cast<int>(job.progress().total));
   m_progress->setValue(static_cast<int>(job.progress().done));

@@ -333,10 +333,9 @@ void TrainPage::showJob() {
   const bool active = job.active();
   const bool ready = m_project.isOpen() && m_training.problems().empty();
   m_problems->setVisible(!active && !m_problems->text().isEmpty());
-  m_start->setVisible(!active);
   m_start->setEnabled(ready);
-  m_stop->setVisible(active);
   m_stop->setEnabled(active && job.state() != JobState::Stopping);
+  showInstead(active ? m_stop : m_start, active ? m_start : m_stop);
   m_progress->setVisible(active);
   m_status->setVisible(active);
   m_status->setText(job.describe());
@@ -390,6 +389,8 @@ void TrainPage::showClassTitle() {
 }
 
 void TrainPage::offerResume() {
+  if (!m_training.runs().empty() && !m_training.job().active())
+    m_loss->plot().setSteps(m_training.runs().back().steps);
   showJob();
   const api::RunSummary* run = m_training.unfinished();
   if (!run) return;

@@ -63,7 +63,8 @@ QString styleSheet(const Colours& c) {
                                                   {"@error", c.error},
                                                   {"@success", c.success}};
   for (const auto& [name, colour] : names) sheet.replace(QLatin1String(name), colour.name());
-  return sheet;
+  // The style sheet cannot tint a picture: the tick on the accent comes in two.
+  return sheet.replace(QLatin1String("@tick"), QLatin1String(c.dark ? "tick-dark" : "tick-light"));
 }
 
 QPalette qtPalette(const Colours& c) {

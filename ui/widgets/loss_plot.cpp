@@ -95,7 +95,6 @@ struct LossPlot::Private {
   void rescale() {
     QCPRange range;
     bool any = false;
-    empty->setVisible(raw[0]->data()->isEmpty() && line[2]->data()->isEmpty());
     double last = 1;
     for (std::size_t i = 0; i < 4; ++i) {
       if (!line[i]->visible() || line[i]->data()->isEmpty()) continue;
@@ -181,12 +180,14 @@ void LossPlot::clear() {
   for (auto& points : d->points) points.clear();
   d->checkpoints->data()->clear();
   d->steps = 0;
+  d->empty->setVisible(true);
   d->replot();
 }
 
 void LossPlot::append(api::Series series, const QVector<QPointF>& points) {
   const int index = slot(series);
   if (index < 0 || points.isEmpty()) return;
+  d->empty->setVisible(false);
   QVector<double> x, y;
   for (const QPointF& p : points) {
     x << p.x();

@@ -67,6 +67,13 @@ void setTone(QWidget* widget, const char* tone) {
   widget->style()->polish(widget);
 }
 
+void showInstead(QWidget* shown, QWidget* hidden) {
+  const bool focus = hidden->hasFocus();
+  shown->show();
+  if (focus) shown->setFocus();
+  hidden->hide();
+}
+
 ElidedLabel::ElidedLabel(const QString& text, QWidget* parent) : QLabel(parent) {
   setTextFormat(Qt::PlainText);
   setFullText(text);

@@ -32,6 +32,9 @@ void addField(QBoxLayout* layout,
 /// Colours a label by what it says: "", "warning", "error", "success".
 void setTone(QWidget* widget, const char* tone);
 
+/// Shows one of two that stand for each other (Train, Stop) and keeps the keyboard's place.
+void showInstead(QWidget* shown, QWidget* hidden);
+
 /// One line that gives way: cuts its text in the middle and shows all of it as tooltip.
 class ElidedLabel : public QLabel {
   Q_OBJECT
