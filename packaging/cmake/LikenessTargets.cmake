@@ -20,6 +20,16 @@ function(likeness_core_library name)
   endif()
 endfunction()
 
+# likeness_loads_engine(likeness-cli): a program that loads the engine module through app/engine_loader, which binds the
+# module's symbols to the module's own libraries first. Both must then see one copy of std::cerr and its like, so the
+# program may hold no copies of library data; the linker refuses them.
+function(likeness_loads_engine target)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fPIC>)
+  target_link_options(${target} PRIVATE LINKER:-z,nocopyreloc)
+  # Run from the build tree it needs its engine; a program that links it would start slowly.
+  add_dependencies(${target} likeness_engine_module)
+endfunction()
+
 # likeness_tests(base LABEL fast DEPS base): every .cpp of the current folder in one GoogleTest program, one ctest entry.
 # The program starts in the source folder (tests/support/main.cpp), so that no path of this machine is compiled in
 # and the compiler cache serves clones in other folders. Tests that are not `fast` get the machine for themselves.
