@@ -35,11 +35,16 @@ std::string bigEndian(std::uint32_t value) {
   return bytes;
 }
 
-/// A PNG whose header claims this size and that ends there.
-std::string pngHeader(std::uint32_t width, std::uint32_t height) {
-  const std::string header =
-      "IHDR" + bigEndian(width) + bigEndian(height) + std::string("\x08\x02\0\0\0", 5);
-  return "\x89PNG\r\n\x1a\n" + bigEndian(13) + header + bigEndian(crc32(header));
+std::string chunk(const std::string& type, const std::string& data) {
+  return bigEndian(static_cast<std::uint32_t>(data.size())) + type + data +
+         bigEndian(crc32(type + data));
+}
+
+/// A PNG whose header claims this size.
+std::string pngOfSize(std::uint32_t width, std::uint32_t height) {
+  const std::string size = bigEndian(width) + bigEndian(height);
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", size + std::string("\x08\x02\0\0\0", 5)) +
+         chunk("IDAT", "no pixels") + chunk("IEND", "");
 }
 
 class BadPhoto : public Scene {
@@ -70,7 +75,7 @@ TEST_F(BadPhoto, TruncatedJpeg) {
   EXPECT_THAT(finished.err, HasSubstr("half.jpg"));
 }
 TEST_F(BadPhoto, ThirtyThousandPixelsWide) {
-  const Finished finished = trainWith("huge.png", pngHeader(30000, 30000));
+  const Finished finished = trainWith("huge.png", pngOfSize(30000, 30000));
   expectError(finished, "image_too_large", 3);
   EXPECT_THAT(finished.err, HasSubstr("30000"));
 }

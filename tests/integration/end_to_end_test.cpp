@@ -117,7 +117,7 @@ TEST_F(EndToEnd, FullTrainingGeneratesExportsAndIsRecognised) {
                        "--json"})
                   .json()
                   .contains("files"));
-  expectError(cli(training(photos(), at("run"), 4)), "run_exists", 3);
+  expectError(cli(training(photos(), at("run"), 4)), "run_exists", 2);
 }
 
 TEST_F(EndToEnd, ALoraRunMergesExportsAsKohyaAndLoadsAsAdapter) {
