@@ -57,6 +57,7 @@ find_control() {
   while [ $SECONDS -lt $until ]; do
     line=$(grep -m1 -E "^$1 .* 1\$" "$work/widgets" 2> /dev/null || true)
     [ -n "$line" ] && return 0
+    kill -0 "$likeness" 2> /dev/null || die "the program has ended"
     sleep 0.2
   done
   return 1
