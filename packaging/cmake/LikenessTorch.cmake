@@ -13,6 +13,10 @@ add_library(likeness::torch ALIAS likeness_torch)
 target_include_directories(likeness_torch SYSTEM INTERFACE ${_torch}/include ${_torch}/include/torch/csrc/api/include)
 # Per-operator headers: 5 s a translation unit instead of 16.
 target_compile_definitions(likeness_torch INTERFACE AT_PER_OPERATOR_HEADERS)
-target_link_libraries(likeness_torch INTERFACE ${_torch}/lib/libtorch_cpu.so ${_torch}/lib/libc10.so)
+# at::parallel_for is a template that runs in one thread where its caller is compiled without OpenMP. The runtime is
+# LibTorch's own: two of them in a process would fight for the cores.
+target_compile_options(likeness_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+target_link_libraries(likeness_torch INTERFACE
+  ${_torch}/lib/libtorch_cpu.so ${_torch}/lib/libc10.so ${_torch}/lib/libgomp.so.1)
 # libtorch_cpu.so finds libcudart and libcupti through its own rpath; the linker wants to see them too.
 target_link_options(likeness_torch INTERFACE "LINKER:-rpath-link,${LIKENESS_CUDA_RUNTIME_DIRS}")
