@@ -1,9 +1,11 @@
-// Written for the compiler's vectorizer: the inner loops run over channels, which lie side by side.
+// Written with the compiler's vector types, whose lanes run over channels or over a row's values,
+// which lie side by side. A vector here is 64 bytes: one register with AVX-512, two with AVX2, four
+// without either.
 #include "core/nn/kernels.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 // Sanitizers cannot run the loader's choice between versions of a function.
@@ -13,74 +15,181 @@
 #else
 #define LIKENESS_FOR_EACH_CPU
 #endif
+// Everything below the exported functions becomes a part of them, compiled anew for each CPU.
 #define LIKENESS_INLINE [[gnu::always_inline]] inline
-// The loop's iterations are independent: no checks for overlap of the many pointers, which would
-// defeat vectorizing.
-#if defined(__clang__)
-#define LIKENESS_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define LIKENESS_INDEPENDENT _Pragma("GCC ivdep")
-#endif
 
 namespace likeness::nn::kernels {
 namespace {
 
-LIKENESS_INLINE float load(float x) { return x; }
-LIKENESS_INLINE double load(double x) { return x; }
-LIKENESS_INLINE float load(Bf16 x) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
-}
-LIKENESS_INLINE void store(float& to, float x) { to = x; }
-LIKENESS_INLINE void store(double& to, double x) { to = x; }
-/// Rounds to nearest even; NaN stays NaN.
-LIKENESS_INLINE void store(Bf16& to, float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  const std::uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-  to.bits = static_cast<std::uint16_t>(x == x ? rounded : 0x7FC0);
+template <class Real>
+struct Vector;
+template <>
+struct Vector<float> {
+  typedef float Lanes __attribute__((vector_size(64)));
+  typedef std::int32_t Integers __attribute__((vector_size(64)));
+};
+template <>
+struct Vector<double> {
+  typedef double Lanes __attribute__((vector_size(64)));
+  typedef std::int64_t Integers __attribute__((vector_size(64)));
+};
+template <class Real>
+using Lanes = typename Vector<Real>::Lanes;
+template <class Real>
+constexpr std::int64_t kLanes = 64 / static_cast<std::int64_t>(sizeof(Real));
+
+typedef std::uint16_t Halves __attribute__((vector_size(32)));
+typedef std::uint32_t Words __attribute__((vector_size(64)));
+
+// Vectors go by reference: as values they would have an ABI that depends on the CPU.
+template <class To, class From>
+LIKENESS_INLINE void bitCast(To& to, const From& from) {
+  static_assert(sizeof(To) == sizeof(From));
+  std::memcpy(&to, &from, sizeof to);
 }
 
-/// e^x to about 2 ulp: 2^n times a polynomial (Cephes). Vectorizes, which the library's does not.
-LIKENESS_INLINE float exponential(float x) {
-  x = std::min(std::max(x, -87.0F), 88.0F);
-  const float shifted =
+/// How the values after the last whole vector are met: by one vector that is partly empty, or by
+/// one that goes over some values a second time. That is faster, where it changes nothing.
+enum class Tail { Partial, Overlap };
+
+/// Calls body(first, count) for the vectors of a row.
+template <class Real, Tail tail = Tail::Partial, class Body>
+LIKENESS_INLINE void forEachVector(std::int64_t size, const Body& body) {
+  constexpr std::int64_t lanes = kLanes<Real>;
+  std::int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) body(i, lanes);
+  if (i == size) return;
+  if (tail == Tail::Overlap && size >= lanes)
+    body(size - lanes, lanes);
+  else
+    body(i, size - i);
+}
+
+/// Copies less than a vector: at most one move of each power of two, where memcpy would be a call.
+LIKENESS_INLINE void copyFew(void* to, const void* from, std::int64_t bytes) {
+  auto* target = static_cast<char*>(to);
+  auto* source = static_cast<const char*>(from);
+  const auto move = [&]<std::size_t size>(std::integral_constant<std::size_t, size>) {
+    if (!(bytes & static_cast<std::int64_t>(size))) return;
+    std::memcpy(target, source, size);
+    target += size;
+    source += size;
+  };
+  move(std::integral_constant<std::size_t, 32>());
+  move(std::integral_constant<std::size_t, 16>());
+  move(std::integral_constant<std::size_t, 8>());
+  move(std::integral_constant<std::size_t, 4>());
+  move(std::integral_constant<std::size_t, 2>());
+}
+
+/// The first `count` lanes from memory, the others 0.
+template <class Real>
+LIKENESS_INLINE void load(Lanes<Real>& to, const Real* from, std::int64_t count) {
+  if (count == kLanes<Real>) {
+    std::memcpy(&to, from, sizeof to);
+  } else {
+    to = Lanes<Real>{};
+    copyFew(&to, from, count * static_cast<std::int64_t>(sizeof(Real)));
+  }
+}
+template <class Real>
+LIKENESS_INLINE void load(Lanes<Real>& to, const Bf16* from, std::int64_t count) {
+  Halves bits{};
+  if (count == kLanes<Real>)
+    std::memcpy(&bits, from, sizeof bits);
+  else
+    copyFew(&bits, from, 2 * count);
+  bitCast(to, __builtin_convertvector(bits, Words) << 16);
+}
+template <class Real>
+LIKENESS_INLINE void store(Real* to, const Lanes<Real>& from, std::int64_t count) {
+  if (count == kLanes<Real>)
+    std::memcpy(to, &from, sizeof from);
+  else
+    copyFew(to, &from, count * static_cast<std::int64_t>(sizeof(Real)));
+}
+/// Rounds to nearest even; NaN stays NaN.
+template <class Real>
+LIKENESS_INLINE void store(Bf16* to, const Lanes<Real>& from, std::int64_t count) {
+  Words bits;
+  bitCast(bits, from);
+  const Words rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+  const Halves halves = __builtin_convertvector(from == from ? rounded : Words{} + 0x7FC0, Halves);
+  if (count == kLanes<Real>)
+    std::memcpy(to, &halves, sizeof halves);
+  else
+    copyFew(to, &halves, 2 * count);
+}
+
+LIKENESS_INLINE void toLarger(Lanes<float>& a, const Lanes<float>& b) { a = b > a ? b : a; }
+LIKENESS_INLINE void toSum(Lanes<float>& a, const Lanes<float>& b) { a += b; }
+/// All lanes into one, in halves: combine(a, b) leaves its result in a.
+template <class Combine>
+LIKENESS_INLINE float reduce(Lanes<float>& v, const Combine& combine) {
+  combine(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  combine(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
+  combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1));
+  combine(v, __builtin_shufflevector(v, v, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0));
+  return v[0];
+}
+
+/// e^x to about 2 ulp: 2^n times a polynomial (Cephes). NaN stays NaN.
+LIKENESS_INLINE void exponential(Lanes<float>& x) {
+  x = x < -87.0F ? Lanes<float>{} - 87.0F : x;
+  x = x > 88.0F ? Lanes<float>{} + 88.0F : x;
+  const Lanes<float> shifted =
       x * 1.44269504F + 12582912.0F;  // 1.5 * 2^23: the sum's low bits are round(x / ln 2)
-  const float n = shifted - 12582912.0F;
-  const float r = x - n * 0.693359375F - n * -2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
+  const Lanes<float> n = shifted - 12582912.0F;
+  const Lanes<float> r = x - n * 0.693359375F - n * -2.12194440e-4F;
+  Lanes<float> p = r * 1.9875691500e-4F + 1.3981999507e-3F;
   p = p * r + 8.3334519073e-3F;
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
-  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - 0x4B400000;
-  return p * std::bit_cast<float>((exponent + 127) << 23);
+  Vector<float>::Integers exponent;
+  bitCast(exponent, shifted);
+  exponent = (exponent - 0x4B400000 + 127) << 23;
+  bitCast(x, exponent);
+  x *= p;
 }
-LIKENESS_INLINE double exponential(double x) { return std::exp(x); }
+LIKENESS_INLINE void exponential(Lanes<double>& x) {
+  for (std::int64_t i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
+}
 
-/// e^(-g^2 / 2) and Phi(g), the normal distribution: gelu(g) = g Phi(g), gelu'(g) = Phi(g) + g
-/// e^(-g^2/2) / sqrt(2 pi). fp32 by Abramowitz and Stegun 7.1.26, whose error of 1.5e-7 is one
-/// rounding.
-LIKENESS_INLINE float normalDistribution(float g, float& bell) {
-  bell = exponential(-0.5F * g * g);
-  const float a = std::abs(g) * 0.70710678F;
-  const float t = 1.0F / (1.0F + 0.3275911F * a);
-  const float p = ((((1.061405429F * t - 1.453152027F) * t + 1.421413741F) * t - 0.284496736F) * t +
-                   0.254829592F) *
-                  t;
-  const float tail = 0.5F * p * bell;
-  return g < 0 ? tail : 1.0F - tail;
+/// phi = Phi(g), the normal distribution, and bell = e^(-g^2 / 2): gelu(g) = g Phi(g), gelu'(g) =
+/// Phi(g) + g e^(-g^2/2) / sqrt(2 pi). fp32 by Abramowitz and Stegun 7.1.26, whose error of 1.5e-7
+/// is one rounding.
+LIKENESS_INLINE void normalDistribution(const Lanes<float>& g,
+                                        Lanes<float>& phi,
+                                        Lanes<float>& bell) {
+  bell = g * g * -0.5F;
+  exponential(bell);
+  const Lanes<float> a = (g < 0.0F ? -g : g) * 0.70710678F;
+  const Lanes<float> t = 1.0F / (a * 0.3275911F + 1.0F);
+  const Lanes<float> p =
+      ((((t * 1.061405429F - 1.453152027F) * t + 1.421413741F) * t - 0.284496736F) * t +
+       0.254829592F) *
+      t;
+  const Lanes<float> tail = p * bell * 0.5F;
+  phi = g < 0.0F ? tail : 1.0F - tail;
 }
-LIKENESS_INLINE double normalDistribution(double g, double& bell) {
-  bell = std::exp(-0.5 * g * g);
-  return 0.5 * std::erfc(-g * 0.70710678118654752);
+LIKENESS_INLINE void normalDistribution(const Lanes<double>& g,
+                                        Lanes<double>& phi,
+                                        Lanes<double>& bell) {
+  for (std::int64_t i = 0; i < kLanes<double>; ++i) {
+    bell[i] = std::exp(-0.5 * g[i] * g[i]);
+    phi[i] = 0.5 * std::erfc(-g[i] * 0.70710678118654752);
+  }
 }
+
+// ---- group norm
 
 /// Spreads group values over their channels: out[c] = values[group of c].
 template <class Real>
 LIKENESS_INLINE void spread(const GroupNormShape& s, const Real* values, Real* out) {
-  LIKENESS_INDEPENDENT
-  for (std::int64_t c = 0; c < s.count; ++c) out[c] = values[(s.first + c) / s.groupSize];
+  for (std::int64_t c = 0; c < s.count; c += s.groupSize)
+    std::fill_n(out + c, s.groupSize, values[(s.first + c) / s.groupSize]);
 }
 
 /// Sums channel values over their groups.
@@ -104,49 +213,54 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
                                           T* y,
                                           Real* mean,
                                           Real* rstd) {
+  using V = Lanes<Real>;
   const std::int64_t n = s.count, stride = s.channels, first = s.first;
   std::vector<Real> buffer(static_cast<std::size_t>(4 * n));
   Real *sum = buffer.data(), *center = sum + n, *scale = center + n, *shift = scale + n;
   const Real inverse = Real(1) / static_cast<Real>(s.pixels * s.groupSize);
-  for (std::int64_t p = 0; p < s.pixels; ++p) {
-    const T* row = x + p * stride + first;
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < n; ++c) sum[c] += load(row[c]);
-  }
+  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
+    V total{}, value;
+    for (std::int64_t p = 0; p < s.pixels; ++p) {
+      load<Real>(value, x + p * stride + first + c, count);
+      total += value;
+    }
+    store<Real>(sum + c, total, count);
+  });
   gather(s, sum, inverse, mean);
   spread(s, mean, center);
-  std::fill(sum, sum + n, Real(0));
-  for (std::int64_t p = 0; p < s.pixels; ++p) {
-    const T* row = x + p * stride + first;
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < n; ++c) {
-      const Real d = load(row[c]) - center[c];
-      sum[c] += d * d;
+  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
+    V total{}, value, middle;
+    load<Real>(middle, center + c, count);
+    for (std::int64_t p = 0; p < s.pixels; ++p) {
+      load<Real>(value, x + p * stride + first + c, count);
+      value -= middle;
+      total += value * value;
     }
-  }
+    store<Real>(sum + c, total, count);
+  });
   gather(s, sum, inverse, rstd);
   for (std::int64_t g = first / s.groupSize; g < (first + n) / s.groupSize; ++g)
     rstd[g] = Real(1) / std::sqrt(rstd[g] + static_cast<Real>(s.eps));
   spread(s, rstd, scale);
-  LIKENESS_INDEPENDENT
   for (std::int64_t c = 0; c < n; ++c) {
     scale[c] *= weight[first + c];
     shift[c] = bias[first + c] - center[c] * scale[c];
   }
-  for (std::int64_t p = 0; p < s.pixels; ++p) {
-    const T* row = x + p * stride + first;
-    T* out = y + p * stride + first;
-    if (s.silu) {
-      LIKENESS_INDEPENDENT
-      for (std::int64_t c = 0; c < n; ++c) {
-        const Real z = load(row[c]) * scale[c] + shift[c];
-        store(out[c], z / (Real(1) + exponential(-z)));
+  for (std::int64_t p = 0; p < s.pixels; ++p)
+    forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
+      const std::int64_t at = p * stride + first + c;
+      V z, factor, offset;
+      load<Real>(z, x + at, count);
+      load<Real>(factor, scale + c, count);
+      load<Real>(offset, shift + c, count);
+      z = z * factor + offset;
+      if (s.silu) {
+        V e = -z;
+        exponential(e);
+        z /= e + Real(1);
       }
-    } else {
-      LIKENESS_INDEPENDENT
-      for (std::int64_t c = 0; c < n; ++c) store(out[c], load(row[c]) * scale[c] + shift[c]);
-    }
-  }
+      store<Real>(y + at, z, count);
+    });
 }
 
 template <class T, class Real>
@@ -160,6 +274,7 @@ LIKENESS_INLINE void groupNormBackwardBody(const GroupNormShape& s,
                                            T* dx,
                                            Real* dWeight,
                                            Real* dBias) {
+  using V = Lanes<Real>;
   const std::int64_t n = s.count, stride = s.channels, first = s.first;
   const std::int64_t groups = s.channels / s.groupSize;
   std::vector<Real> buffer(static_cast<std::size_t>(6 * n + 2 * groups + s.pixels * n));
@@ -167,80 +282,154 @@ LIKENESS_INLINE void groupNormBackwardBody(const GroupNormShape& s,
   Real *meanDz = dzx + n, *meanDzx = meanDz + n, *groupDz = meanDzx + n,
        *groupDzx = groupDz + groups;
   Real* kept = groupDzx + groups;  // gradient at the norm's output, [pixels, n]
-  const Real *w = weight + first, *b = bias + first;
   spread(s, mean, center);
   spread(s, rstd, inverse);
-  for (std::int64_t p = 0; p < s.pixels; ++p) {
-    const T *row = x + p * stride + first, *gradient = dy + p * stride + first;
-    Real* keep = kept + p * n;
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < n; ++c) keep[c] = load(gradient[c]);
-    if (s.silu) {
-      LIKENESS_INDEPENDENT
-      for (std::int64_t c = 0; c < n; ++c) {
-        const Real z = (load(row[c]) - center[c]) * inverse[c] * w[c] + b[c];
-        const Real sigmoid = Real(1) / (Real(1) + exponential(-z));
-        keep[c] *= sigmoid * (Real(1) + z * (Real(1) - sigmoid));
+  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
+    V middle, factor, w, b, sum{}, sumNormed{};
+    load<Real>(middle, center + c, count);
+    load<Real>(factor, inverse + c, count);
+    load<Real>(w, weight + first + c, count);
+    load<Real>(b, bias + first + c, count);
+    for (std::int64_t p = 0; p < s.pixels; ++p) {
+      V normed, gradient;
+      load<Real>(normed, x + p * stride + first + c, count);
+      load<Real>(gradient, dy + p * stride + first + c, count);
+      normed = (normed - middle) * factor;
+      if (s.silu) {
+        const V z = normed * w + b;
+        V e = -z;
+        exponential(e);
+        const V sigmoid = Real(1) / (e + Real(1));
+        gradient *= sigmoid * (z * (Real(1) - sigmoid) + Real(1));
       }
+      store<Real>(kept + p * n + c, gradient, count);
+      sum += gradient;
+      sumNormed += gradient * normed;
     }
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < n; ++c) {
-      const Real normed = (load(row[c]) - center[c]) * inverse[c], d = keep[c];
-      dz[c] += d;
-      dzx[c] += d * normed;
-    }
-  }
-  LIKENESS_INDEPENDENT
-  for (std::int64_t c = 0; c < n; ++c) {
-    dBias[first + c] = dz[c];
-    dWeight[first + c] = dzx[c];
-    dz[c] *= w[c];
-    dzx[c] *= w[c];
-  }
+    store<Real>(dBias + first + c, sum, count);
+    store<Real>(dWeight + first + c, sumNormed, count);
+    store<Real>(dz + c, sum * w, count);
+    store<Real>(dzx + c, sumNormed * w, count);
+  });
   const Real share = Real(1) / static_cast<Real>(s.pixels * s.groupSize);
   gather(s, dz, share, groupDz);
   gather(s, dzx, share, groupDzx);
   spread(s, groupDz, meanDz);
   spread(s, groupDzx, meanDzx);
-  for (std::int64_t p = 0; p < s.pixels; ++p) {
-    const T* row = x + p * stride + first;
-    const Real* keep = kept + p * n;
-    T* out = dx + p * stride + first;
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < n; ++c) {
-      const Real normed = (load(row[c]) - center[c]) * inverse[c];
-      store(out[c], (keep[c] * w[c] - meanDz[c] - normed * meanDzx[c]) * inverse[c]);
+  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
+    V middle, factor, w, level, slope;
+    load<Real>(middle, center + c, count);
+    load<Real>(factor, inverse + c, count);
+    load<Real>(w, weight + first + c, count);
+    load<Real>(level, meanDz + c, count);
+    load<Real>(slope, meanDzx + c, count);
+    for (std::int64_t p = 0; p < s.pixels; ++p) {
+      V normed, gradient;
+      load<Real>(normed, x + p * stride + first + c, count);
+      load<Real>(gradient, kept + p * n + c, count);
+      normed = (normed - middle) * factor;
+      store<Real>(
+          dx + p * stride + first + c, (gradient * w - level - normed * slope) * factor, count);
     }
-  }
+  });
 }
 
+// ---- GEGLU
+
 template <class T>
+using RealOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+template <class T, class Real = RealOf<T>>
 LIKENESS_INLINE void gegluForwardBody(std::int64_t rows, std::int64_t size, const T* x, T* y) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const T *a = x + 2 * r * size, *gate = a + size;
-    T* out = y + r * size;
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < size; ++c) {
-      auto g = load(gate[c]), bell = g;
-      store(out[c], load(a[c]) * g * normalDistribution(g, bell));
-    }
+    forEachVector<Real, Tail::Overlap>(size, [&](std::int64_t c, std::int64_t count) {
+      Lanes<Real> value, g, phi, bell;
+      load<Real>(value, a + c, count);
+      load<Real>(g, gate + c, count);
+      normalDistribution(g, phi, bell);
+      store<Real>(y + r * size + c, value * g * phi, count);
+    });
   }
 }
 
-template <class T>
+template <class T, class Real = RealOf<T>>
 LIKENESS_INLINE void gegluBackwardBody(
     std::int64_t rows, std::int64_t size, const T* dy, const T* x, T* dx) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    const T *a = x + 2 * r * size, *gate = a + size, *gradient = dy + r * size;
+    const T *a = x + 2 * r * size, *gate = a + size;
     T *da = dx + 2 * r * size, *dg = da + size;
-    LIKENESS_INDEPENDENT
-    for (std::int64_t c = 0; c < size; ++c) {
-      const auto g = load(gate[c]), d = load(gradient[c]);
-      auto bell = g;
-      const auto phi = normalDistribution(g, bell);
-      store(da[c], d * g * phi);
-      store(dg[c], d * load(a[c]) * (phi + g * bell * decltype(bell)(0.3989422804014327)));
-    }
+    forEachVector<Real, Tail::Overlap>(size, [&](std::int64_t c, std::int64_t count) {
+      Lanes<Real> value, g, d, phi, bell;
+      load<Real>(value, a + c, count);
+      load<Real>(g, gate + c, count);
+      load<Real>(d, dy + r * size + c, count);
+      normalDistribution(g, phi, bell);
+      store<Real>(da + c, d * g * phi, count);
+      store<Real>(dg + c, d * value * (phi + g * bell * Real(0.3989422804014327)), count);
+    });
+  }
+}
+
+// ---- softmax
+
+LIKENESS_INLINE void softmaxForwardBody(
+    std::int64_t rows, std::int64_t size, float scale, std::int64_t causalRows, Bf16* x) {
+  using V = Lanes<float>;
+  constexpr std::int64_t lanes = kLanes<float>;
+  std::vector<float> buffer(
+      static_cast<std::size_t>(size + lanes));  // whole vectors, also the last
+  float* e = buffer.data();
+  for (std::int64_t r = 0; r < rows; ++r) {
+    Bf16* row = x + r * size;
+    const std::int64_t n = causalRows > 0 ? std::min(size, r % causalRows + 1) : size;
+    V top = V{} - INFINITY, total{}, value;
+    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) {
+      load<float>(value, row + i, count);
+      value *= scale;
+      for (std::int64_t l = count; l < lanes; ++l) value[l] = -INFINITY;
+      store<float>(e + i, value, lanes);
+      toLarger(top, value);
+    });
+    const float highest = reduce(top, toLarger);
+    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) {
+      load<float>(value, e + i, lanes);
+      value -= highest;
+      exponential(value);
+      // The smallest exponential, which stands beyond the row's end, is not nothing.
+      for (std::int64_t l = count; l < lanes; ++l) value[l] = 0;
+      store<float>(e + i, value, lanes);
+      total += value;
+    });
+    const float factor = 1 / reduce(total, toSum);
+    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) {
+      load<float>(value, e + i, lanes);
+      store<float>(row + i, value * factor, count);
+    });
+    std::fill(row + n, row + size, Bf16{0});
+  }
+}
+
+LIKENESS_INLINE void softmaxBackwardBody(
+    std::int64_t rows, std::int64_t size, float scale, const Bf16* p, Bf16* dp) {
+  using V = Lanes<float>;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Bf16* probability = p + r * size;
+    Bf16* gradient = dp + r * size;
+    V dots{};
+    forEachVector<float>(size, [&](std::int64_t i, std::int64_t count) {
+      V a, b;
+      load<float>(a, probability + i, count);
+      load<float>(b, gradient + i, count);
+      dots += a * b;
+    });
+    const float dot = reduce(dots, toSum);
+    forEachVector<float>(size, [&](std::int64_t i, std::int64_t count) {
+      V a, b;
+      load<float>(a, probability + i, count);
+      load<float>(b, gradient + i, count);
+      store<float>(gradient + i, a * (b - dot) * scale, count);
+    });
   }
 }
 
@@ -248,34 +437,12 @@ LIKENESS_INLINE void gegluBackwardBody(
 
 LIKENESS_FOR_EACH_CPU void softmaxForward(
     std::int64_t rows, std::int64_t size, float scale, std::int64_t causalRows, Bf16* x) {
-  std::vector<float> buffer(static_cast<std::size_t>(size));
-  float* e = buffer.data();
-  for (std::int64_t r = 0; r < rows; ++r) {
-    Bf16* row = x + r * size;
-    const std::int64_t n = causalRows > 0 ? std::min(size, r % causalRows + 1) : size;
-    float top = -INFINITY, sum = 0;
-#pragma omp simd reduction(max : top)
-    for (std::int64_t i = 0; i < n; ++i) top = std::max(top, e[i] = load(row[i]) * scale);
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = 0; i < n; ++i) sum += e[i] = exponential(e[i] - top);
-    const float factor = 1 / sum;
-    for (std::int64_t i = 0; i < n; ++i) store(row[i], e[i] * factor);
-    std::fill(row + n, row + size, Bf16{0});
-  }
+  softmaxForwardBody(rows, size, scale, causalRows, x);
 }
 
 LIKENESS_FOR_EACH_CPU void softmaxBackward(
     std::int64_t rows, std::int64_t size, float scale, const Bf16* p, Bf16* dp) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const Bf16* probability = p + r * size;
-    Bf16* gradient = dp + r * size;
-    float dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (std::int64_t i = 0; i < size; ++i) dot += load(probability[i]) * load(gradient[i]);
-    LIKENESS_INDEPENDENT
-    for (std::int64_t i = 0; i < size; ++i)
-      store(gradient[i], load(probability[i]) * (load(gradient[i]) - dot) * scale);
-  }
+  softmaxBackwardBody(rows, size, scale, p, dp);
 }
 
 #define LIKENESS_KERNELS(T, Real)                                                  \
@@ -305,12 +472,12 @@ LIKENESS_FOR_EACH_CPU void softmaxBackward(
   template <>                                                                      \
   LIKENESS_FOR_EACH_CPU void gegluForward<T>(                                      \
       std::int64_t rows, std::int64_t size, const T* x, T* y) {                    \
-    gegluForwardBody(rows, size, x, y);                                            \
+    gegluForwardBody<T>(rows, size, x, y);                                         \
   }                                                                                \
   template <>                                                                      \
   LIKENESS_FOR_EACH_CPU void gegluBackward<T>(                                     \
       std::int64_t rows, std::int64_t size, const T* dy, const T* x, T* dx) {      \
-    gegluBackwardBody(rows, size, dy, x, dx);                                      \
+    gegluBackwardBody<T>(rows, size, dy, x, dx);                                   \
   }
 
 LIKENESS_KERNELS(float, float)
