@@ -70,13 +70,14 @@ api::Result<Latents> LatentCache::get(const TrainingPicture& picture, bool mirro
 
 api::Result<LatentSet> LatentCache::getAll(std::vector<TrainingPicture> pictures,
                                            bool mirrored,
-                                           base::Reporter& reporter,
-                                           std::int64_t done,
-                                           std::int64_t total) const {
+                                           api::Stage stage,
+                                           base::Reporter& reporter) const {
   LatentSet set;
+  std::int64_t done = 0;
+  const auto total = static_cast<std::int64_t>(pictures.size());
   for (const TrainingPicture& picture : pictures) {
     if (reporter.stop().stop_requested()) break;
-    reporter.progress({api::Stage::CacheLatents, done++, total, 0, 0});
+    reporter.progress({stage, done++, total, 0, 0});
     auto plain = get(picture, false);
     if (!plain) return api::fail(plain.error());
     set.plain.push_back(std::move(*plain));
@@ -85,7 +86,7 @@ api::Result<LatentSet> LatentCache::getAll(std::vector<TrainingPicture> pictures
     if (!flipped) return api::fail(flipped.error());
     set.mirrored.push_back(std::move(*flipped));
   }
-  reporter.progress({api::Stage::CacheLatents, done, total, 0, 0});
+  reporter.progress({stage, done, total, 0, 0});
   set.pictures = std::move(pictures);
   return set;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/reporter.h"
 #include "core/data/photo_set.h"
 #include "core/nn/stable_diffusion.h"
 
@@ -35,13 +36,11 @@ class LatentCache {
 
   /// Errors: PhotoChanged and those of image::readPhoto, FileUnwritable, DiskFull.
   api::Result<Latents> get(const TrainingPicture& picture, bool mirrored) const;
-  /// All of them, with progress in Stage::CacheLatents from `done` of `total`; a stop request
-  /// returns what is there.
+  /// All of them, with progress in `stage`; a stop request returns what is there.
   api::Result<LatentSet> getAll(std::vector<TrainingPicture> pictures,
                                 bool mirrored,
-                                base::Reporter& reporter,
-                                std::int64_t done,
-                                std::int64_t total) const;
+                                api::Stage stage,
+                                base::Reporter& reporter) const;
 
  private:
   std::filesystem::path fileOf(const TrainingPicture& picture, bool mirrored) const;

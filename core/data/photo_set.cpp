@@ -23,13 +23,10 @@ api::Result<TrainingPicture> identify(const fs::path& file,
 }
 
 api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& request,
-                                                     base::Reporter& reporter) {
+                                                     const std::stop_token& stop) {
   std::vector<TrainingPicture> pictures;
-  std::int64_t done = 0;
-  const auto total = static_cast<std::int64_t>(request.photos.size());
   for (const api::Photo& photo : request.photos) {
-    if (reporter.stop().stop_requested()) return pictures;
-    reporter.progress({api::Stage::PreparePhotos, done++, total, 0, 0});
+    if (stop.stop_requested()) return pictures;
     if (photo.excluded) continue;
     const std::string& words =
         photo.caption.empty() ? request.subject.subjectPrompt : photo.caption;
@@ -37,7 +34,6 @@ api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& re
     if (!picture) return api::fail(picture.error());
     pictures.push_back(std::move(*picture));
   }
-  reporter.progress({api::Stage::PreparePhotos, total, total, 0, 0});
   if (pictures.empty()) {
     const fs::path folder =
         request.photos.empty() ? request.runFolder : request.photos.front().file.parent_path();

@@ -3,12 +3,13 @@
 
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "core/api/image.h"
 #include "core/api/requests.h"
-#include "core/base/reporter.h"
+#include "core/api/result.h"
 
 namespace likeness::data {
 
@@ -26,10 +27,11 @@ struct TrainingPicture {
 api::Result<TrainingPicture> identify(const std::filesystem::path& file,
                                       std::string prompt,
                                       std::optional<api::CropRect> crop = {});
-/// The request's photos without the excluded ones, captions rendered. Reports progress; a stop
-/// request ends it early with the photos so far. Errors: NoPhotos, those of identify().
+/// The request's photos without the excluded ones, hashed and with captions rendered; nothing is
+/// decoded. A stop request ends it early with the photos so far. Errors: NoPhotos, those of
+/// identify().
 api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& request,
-                                                     base::Reporter& reporter);
+                                                     const std::stop_token& stop);
 /// Whether the file is still the one that was hashed, by size and time.
 bool unchanged(const TrainingPicture& picture);
 /// Upright sRGB, cropped and resized to resolution x resolution. Errors: PhotoChanged (also when it

@@ -43,10 +43,13 @@ class Job {
   Result<void> openRun();
   Result<bool> preparePhotos();
   Result<bool> classImages();
-  Result<bool> latents();
+  Result<bool> classLatents();
   Result<void> recordInputs() const;
   Result<void> restore(Trainer& trainer);
   Result<bool> trainSteps();
+  data::LatentCache latentCache() const {
+    return {cacheFolder(), *m_model, static_cast<int>(m_recipe.training.resolution)};
+  }
   bool stopped() const { return m_reporter.stop().stop_requested(); }
   fs::path cacheFolder() const {
     return m_recipe.cacheFolder.empty() ? m_recipe.runFolder / workspace::kCacheFolder
@@ -93,10 +96,11 @@ Result<base::JobResult> Job::run() {
 Result<bool> Job::prepare() {
   if (auto free = checkFolder(); !free) return api::fail(free.error());
   for (Result<bool> (Job::*stage)() :
-       {&Job::loadModel, &Job::preparePhotos, &Job::classImages, &Job::latents}) {
+       {&Job::loadModel, &Job::preparePhotos, &Job::classImages, &Job::classLatents}) {
     auto done = (this->*stage)();
     if (!done || !*done) return done;
   }
+  if (auto recorded = recordInputs(); !recorded) return api::fail(recorded.error());
   return true;
 }
 
@@ -164,19 +168,20 @@ void Job::checkWords() const {
 
 // ---- run folder and data
 
-/// Locks the folder, then begins the run or finds where it stopped.
+/// Locks the folder and finds where a run in it stopped.
 Result<void> Job::openRun() {
   const fs::path& folder = m_recipe.runFolder;
   if (auto made = base::makeFolder(folder); !made) return made;
   auto lock = base::FileLock::acquire(folder / "run.lock");
   if (!lock) return api::fail(lock.error());
   m_lock = std::move(*lock);
+  if (auto free = checkFolder(); !free) return free;  // another program may have run in between
   for (const fs::path& place : {folder,
                                 folder / workspace::kCheckpointsFolder,
                                 folder / workspace::kSamplesFolder,
                                 cacheFolder()})
     base::removeLeftovers(place);
-  if (!holdsRun(folder)) return workspace::writeRunRequest(m_recipe);
+  if (!holdsRun(folder)) return {};
 
   const auto stored = workspace::readRunRequest(folder);
   if (!stored) return api::fail(stored.error());
@@ -190,16 +195,25 @@ Result<void> Job::openRun() {
               "continued inexactly: the learning-rate schedule is stretched to " +
                   std::to_string(m_recipe.training.steps) + " steps");
   base::log(base::LogLevel::Info, "run continues after step " + std::to_string(done));
-  return workspace::writeRunRequest(m_recipe);
+  return {};
 }
 
+/// Every photo is decoded here, before class pictures cost their minutes. The run begins once all
+/// of them are good: a person who leaves a bad one out can give the same command again.
 Result<bool> Job::preparePhotos() {
   m_reporter.stage(Stage::PreparePhotos);
-  auto photos = data::openPhotos(m_recipe, m_reporter);
+  auto photos = data::openPhotos(m_recipe, m_reporter.stop());
   if (!photos) return api::fail(photos.error());
   if (stopped()) return false;
   m_photos = std::move(*photos);
   if (auto opened = openRun(); !opened) return api::fail(opened.error());
+  auto latents =
+      latentCache().getAll(m_photos, m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
+  if (!latents) return api::fail(latents.error());
+  if (stopped()) return false;
+  m_subjectLatents = std::move(*latents);
+  ::malloc_trim(0);  // decoded photos and the autoencoder's activations
+  if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
   return true;
 }
 
@@ -229,21 +243,14 @@ Result<bool> Job::classImages() {
   return true;
 }
 
-Result<bool> Job::latents() {
+Result<bool> Job::classLatents() {
+  if (m_classPictures.empty()) return true;
   m_reporter.stage(Stage::CacheLatents);
-  const data::LatentCache cache(
-      cacheFolder(), *m_model, static_cast<int>(m_recipe.training.resolution));
-  const auto photos = static_cast<std::int64_t>(m_photos.size());
-  const auto total = photos + static_cast<std::int64_t>(m_classPictures.size());
-  auto subject = cache.getAll(m_photos, m_recipe.training.flip, m_reporter, 0, total);
-  if (!subject) return api::fail(subject.error());
-  auto classes = cache.getAll(m_classPictures, false, m_reporter, photos, total);
-  if (!classes) return api::fail(classes.error());
+  auto latents = latentCache().getAll(m_classPictures, false, Stage::CacheLatents, m_reporter);
+  if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
-  m_subjectLatents = std::move(*subject);
-  m_classLatents = std::move(*classes);
-  if (auto recorded = recordInputs(); !recorded) return api::fail(recorded.error());
-  ::malloc_trim(0);  // decoded photos and the autoencoder's activations
+  m_classLatents = std::move(*latents);
+  ::malloc_trim(0);
   return true;
 }
 

@@ -121,27 +121,32 @@ TEST_F(LatentCacheTest, PhotosCarryTheirWords) {
   request.photos = {{photos[0], "", {}, false},
                     {photos[1], "{subject} in a red box", {}, false},
                     {photos[2], "", {}, true}};
-  support::RecordingReporter reporter;
-  const auto opened = openPhotos(request, reporter).value();
+  const auto opened = openPhotos(request, {}).value();
   ASSERT_EQ(opened.size(), 2U);
   EXPECT_EQ(opened[0].prompt, "a photo of sks toy");
   EXPECT_EQ(opened[1].prompt, "sks toy in a red box");
   EXPECT_EQ(opened[0].contentHash.size(), 64U);
   request.photos.clear();
-  EXPECT_EQ(openPhotos(request, reporter).error().code, ErrorCode::NoPhotos);
+  EXPECT_EQ(openPhotos(request, {}).error().code, ErrorCode::NoPhotos);
   request.photos = {{folder / "missing.png", "", {}, false}};
-  EXPECT_EQ(openPhotos(request, reporter).error().code, ErrorCode::FileNotFound);
+  EXPECT_EQ(openPhotos(request, {}).error().code, ErrorCode::FileNotFound);
 }
 
 TEST_F(LatentCacheTest, AWholeSetReportsAndCanBeStopped) {
   support::RecordingReporter reporter;
-  const auto set = cache().getAll({picture(0), picture(1)}, true, reporter, 1, 3).value();
+  const auto stage = api::Stage::PreparePhotos;
+  const auto set = cache().getAll({picture(0), picture(1)}, true, stage, reporter).value();
   EXPECT_EQ(set.plain.size(), 2U);
   EXPECT_EQ(set.mirrored.size(), 2U);
-  EXPECT_EQ(reporter.progresses.back().done, 3);
-  EXPECT_EQ(reporter.progresses.back().total, 3);
+  ASSERT_EQ(reporter.progresses.size(), 3U);
+  for (std::int64_t done = 0; done <= 2; ++done) {
+    const auto& progress = reporter.progresses[static_cast<std::size_t>(done)];
+    EXPECT_EQ(progress.stage, stage);
+    EXPECT_EQ(progress.done, done);
+    EXPECT_EQ(progress.total, 2);
+  }
   reporter.stopSource.request_stop();
-  EXPECT_TRUE(cache().getAll({picture(2)}, false, reporter, 0, 1)->plain.empty());
+  EXPECT_TRUE(cache().getAll({picture(2)}, false, stage, reporter)->plain.empty());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <sstream>
 
 #include "core/base/file_system.h"
@@ -287,8 +288,11 @@ TEST_F(TrainTest, PhotoDeletedWhileItTrainsIsAWarning) {
 
 TEST_F(TrainTest, PhotoDeletedBeforeItWasReadIsAnError) {
   auto r = request("run");
-  reporter.onPicture = [&](const api::PictureReady&) { fs::remove(r.photos[1].file); };
+  reporter.onProgress = [&](const api::Progress& p) {
+    if (p.stage == api::Stage::PreparePhotos) fs::remove(r.photos[1].file);
+  };
   expectError(r, ErrorCode::PhotoChanged);
+  EXPECT_FALSE(fs::exists(r.classImageFolder));
 }
 
 TEST_F(TrainTest, ExcludedPhotosTakeNoPart) {
@@ -302,12 +306,51 @@ TEST_F(TrainTest, ExcludedPhotosTakeNoPart) {
   EXPECT_FALSE(fs::exists(folder / "none/run.yaml"));
 }
 
-TEST_F(TrainTest, OneFileThatIsNoPictureIsNamed) {
+TEST_F(TrainTest, APhotoThatCannotBeDecodedIsNamedBeforeClassPicturesAreMade) {
   auto r = request("run");
-  support::put(r.photos[2].file, "not a picture");
-  const auto result = run(r);
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().value("file"), r.photos[2].file.string());
+  const std::string whole = support::content(r.photos[2].file);
+  for (const std::string& bytes :
+       {std::string("not a picture"), whole.substr(0, whole.size() / 2)}) {
+    support::put(r.photos[2].file, bytes);
+    const auto result = run(r);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().value("file"), r.photos[2].file.string());
+    EXPECT_EQ(reporter.stages.back(), api::Stage::PreparePhotos);
+    EXPECT_TRUE(reporter.pictures.empty());
+    EXPECT_FALSE(fs::exists(r.classImageFolder));
+  }
+  // No run has begun, so the same request without that photo does.
+  r.photos.pop_back();
+  EXPECT_TRUE(run(r));
+}
+
+TEST_F(TrainTest, EachStageCountsItsOwnPicturesAndCachedLatentsAreNotMadeAgain) {
+  auto r = request("run");
+  r.photos[1].excluded = true;
+  ASSERT_TRUE(run(r));
+  std::map<api::Stage, api::Progress> last;
+  for (const auto& p : reporter.progresses) last[p.stage] = p;
+  EXPECT_EQ(last[api::Stage::PreparePhotos].done, 2);
+  EXPECT_EQ(last[api::Stage::PreparePhotos].total, 2);
+  EXPECT_EQ(last[api::Stage::CacheLatents].total, r.prior.classImages);
+  std::map<fs::path, fs::file_time_type> written;
+  for (const auto& entry : fs::directory_iterator(r.cacheFolder))
+    written[entry.path()] = entry.last_write_time();
+  EXPECT_EQ(written.size(), 2U * 2 + 2) << "photos also mirrored";
+  r.runFolder = folder / "again";
+  ASSERT_TRUE(run(r));
+  for (const auto& entry : fs::directory_iterator(r.cacheFolder))
+    EXPECT_EQ(written.at(entry.path()), entry.last_write_time());
+}
+
+TEST_F(TrainTest, WithoutClassPicturesTheirStagesAreLeftOut) {
+  auto r = request("run");
+  r.prior.classImages = 0;
+  ASSERT_TRUE(run(r));
+  EXPECT_THAT(
+      reporter.stages,
+      testing::ElementsAre(api::Stage::LoadModel, api::Stage::PreparePhotos, api::Stage::Train));
+  EXPECT_TRUE(fs::exists(r.runFolder / "inputs.json"));
 }
 
 TEST_F(TrainTest, StopBeforeTheFirstStepIsNoError) {
