@@ -16,17 +16,14 @@ using namespace api;
 
 namespace {
 
-volatile std::sig_atomic_t g_signals = 0;
+volatile std::sig_atomic_t g_stopAsked = 0;
 
-/// Counts SIGINT and SIGTERM while a job runs; the third one has its usual effect.
+/// Takes SIGINT and SIGTERM as a wish to stop while a job runs.
 class SignalGuard {
  public:
   SignalGuard() {
     struct sigaction action {};
-    action.sa_handler = [](int signal) {
-      g_signals = g_signals + 1;
-      if (g_signals >= 2) std::signal(signal, SIG_DFL);
-    };
+    action.sa_handler = [](int) { g_stopAsked = 1; };
     sigaction(SIGINT, &action, &m_interrupt);
     sigaction(SIGTERM, &action, &m_terminate);
   }
@@ -62,19 +59,17 @@ class Listener {
   }
   JobFinished wait(JobControl& control) {
     std::unique_lock lock(m_mutex);
-    int seen = 0;
-    // Signal handlers may not notify, so the count is looked at now and then.
+    bool stopping = false;
+    // Signal handlers may not notify, so the wish is looked at now and then.
     while (!m_changed.wait_for(
         lock, std::chrono::milliseconds(50), [this] { return m_finished.has_value(); })) {
-      if (seen == 0 && g_signals >= 1) {
-        seen = 1;
-        control.requestStop(StopMode::AfterStep);
-        m_line.note("Stopping after this step. Press Ctrl-C again to stop now.");
-      }
-      if (seen == 1 && g_signals >= 2) {
-        seen = 2;
-        control.requestStop(StopMode::Now);
-      }
+      if (stopping || !g_stopAsked) continue;
+      stopping = true;
+      control.requestStop();
+      // Not in the handler: `timeout` and the like may deliver the first one twice. SIGTERM stays a
+      // wish.
+      std::signal(SIGINT, SIG_DFL);
+      m_line.note("Stopping safely. Press Ctrl-C again to end at once, without saving.");
     }
     return *m_finished;
   }

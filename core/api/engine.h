@@ -12,16 +12,12 @@
 
 namespace likeness::api {
 
-enum class StopMode {
-  Now,
-  AfterStep
-};  ///< Now: drop the picture or step under way; both keep a checkpoint
-
 /// Commands to a running job. Every call returns at once; any thread.
 class JobControl {
  public:
   virtual ~JobControl() = default;
-  virtual void requestStop(StopMode mode) = 0;
+  /// At the next step, sampler step, file or tensor; training keeps a checkpoint.
+  virtual void requestStop() = 0;
   virtual void requestCheckpoint() = 0;  ///< at the next step boundary; training only
   virtual void requestSample() = 0;      ///< at the next step boundary; training only
 };

@@ -43,9 +43,7 @@ struct ComputeEngine::Job {
 class ComputeEngine::Control : public JobControl {
  public:
   explicit Control(std::shared_ptr<Job> job) : m_job(std::move(job)) {}
-  /// A job looks at its stop token at every step boundary and sampler step, where a checkpoint can
-  /// be kept, so both modes end there.
-  void requestStop(StopMode) override { m_job->stop.request_stop(); }
+  void requestStop() override { m_job->stop.request_stop(); }
   void requestCheckpoint() override { m_job->checkpointAsked = true; }
   void requestSample() override { m_job->sampleAsked = true; }
 

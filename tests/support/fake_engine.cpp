@@ -41,10 +41,7 @@ struct FakeEngine::Events {
 class FakeEngine::Control : public JobControl {
  public:
   explicit Control(std::shared_ptr<Job> job) : m_job(std::move(job)) {}
-  void requestStop(StopMode mode) override {
-    m_job->commands.stop = mode;
-    ++m_job->commands.stopRequests;
-  }
+  void requestStop() override { ++m_job->commands.stopRequests; }
   void requestCheckpoint() override { ++m_job->commands.checkpointRequests; }
   void requestSample() override { ++m_job->commands.sampleRequests; }
 
@@ -238,7 +235,7 @@ void FakeEngine::finishCancelled(JobId id) {
 bool FakeEngine::advance(JobId id, int beats) {
   Job& j = job(id);
   for (int i = 0; i < beats && !j.finished; ++i) {
-    if (j.commands.stop) {
+    if (j.commands.stopRequests > 0) {
       finishCancelled(id);
     } else {
       if (j.beats.empty()) throw std::logic_error("the job has no script");

@@ -46,7 +46,6 @@ class FakeEngine : public api::Engine {
  public:
   /// Commands that a job has received.
   struct Commands {
-    std::optional<api::StopMode> stop;
     int stopRequests = 0;
     int checkpointRequests = 0;
     int sampleRequests = 0;

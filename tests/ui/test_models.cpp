@@ -67,10 +67,10 @@ class TestModels : public QObject {
   void aStopBeforeTheEngineIsThereIsNotLost() {
     ui::Job job(*bridge);
     job.start(someRequest());
-    job.stop(api::StopMode::Now);  // the engine is still loading
+    job.stop();  // the engine is still loading
     QCOMPARE(job.state(), JobState::Stopping);
     settle();
-    QVERIFY(engine->commands(1).stop == std::optional(api::StopMode::Now));
+    QCOMPARE(engine->commands(1).stopRequests, 1);
     engine->scriptGeneration(1);
     engine->playToEnd(1);
     settle();

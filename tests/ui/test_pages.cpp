@@ -198,7 +198,7 @@ class TestPages : public QObject {
     f->settle();
     f->click("trainStop");
     QCOMPARE(f->window->training().job().state(), JobState::Stopping);
-    QCOMPARE(f->engine->commands(job).stop, std::optional(api::StopMode::AfterStep));
+    QCOMPARE(f->engine->commands(job).stopRequests, 1);
     QVERIFY(!f->find("trainStop")->isEnabled());
     f->engine->playToEnd(job);
     f->settle();
@@ -283,7 +283,7 @@ class TestPages : public QObject {
     f->engine->advance(job, 3);
     f->settle();
     f->click("generateCancel");
-    QCOMPARE(f->engine->commands(job).stop, std::optional(api::StopMode::Now));
+    QCOMPARE(f->engine->commands(job).stopRequests, 1);
     f->engine->playToEnd(job);
     f->settle();
     QCOMPARE(f->window->generation().job().state(), JobState::Cancelled);
@@ -314,7 +314,7 @@ class TestPages : public QObject {
     // A newer move replaces the one under way.
     QTest::keyClick(slider, Qt::Key_Right);
     f->engine->scriptGeneration(1);
-    QTRY_VERIFY(f->engine->commands(1).stop.has_value());
+    QTRY_VERIFY(f->engine->commands(1).stopRequests > 0);
     f->engine->playToEnd(1);
     QTRY_COMPARE(f->engine->lastJob(), api::JobId{2});
     GenerationScript one;

@@ -174,12 +174,12 @@ class TestWindow : public QObject {
     f->dialogs.nextAnswer = 2;  // do not close
     QVERIFY(!f->window->close());
     QCOMPARE(f->dialogs.questions.size(), std::size_t{1});
-    QVERIFY(!f->engine->commands(job).stop);
+    QCOMPARE(f->engine->commands(job).stopRequests, 0);
     QVERIFY(f->window->isVisible());
 
     f->dialogs.nextAnswer = 0;  // stop and save
     QVERIFY(!f->window->close());
-    QVERIFY(f->engine->commands(job).stop == std::optional(api::StopMode::AfterStep));
+    QCOMPARE(f->engine->commands(job).stopRequests, 1);
     QVERIFY(f->window->isVisible());  // until the checkpoint is there
     f->engine->playToEnd(job);
     f->settle();
@@ -193,7 +193,7 @@ class TestWindow : public QObject {
     f->dialogs.nextAnswer = 1;  // keep training, then close
     QVERIFY(!f->window->close());
     QVERIFY(f->window->isMinimized());
-    QVERIFY(!f->engine->commands(job).stop);
+    QCOMPARE(f->engine->commands(job).stopRequests, 0);
     f->engine->playToEnd(job);
     f->settle();
     QVERIFY(!f->window->isVisible());
@@ -205,7 +205,7 @@ class TestWindow : public QObject {
     f->dialogs.nextAnswer = 1;  // keep training
     f->trigger("actionClose");
     QVERIFY(f->window->project().isOpen());
-    QVERIFY(!f->engine->commands(job).stop);
+    QCOMPARE(f->engine->commands(job).stopRequests, 0);
     f->engine->playToEnd(job);
     f->settle();
   }

@@ -126,7 +126,7 @@ ExportDialog::ExportDialog(ProjectModel& project,
   });
   connect(m_close, &QPushButton::clicked, this, [this] {
     if (m_job.active())
-      m_job.stop(api::StopMode::Now);
+      m_job.stop();
     else
       close();
   });

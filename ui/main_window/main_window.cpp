@@ -241,7 +241,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     return;
   }
   m_generation.cancel();
-  m_export.stop(api::StopMode::Now);
+  m_export.stop();
   if (const auto saved = m_project.save(); !saved) {
     const int answer = m_services.dialogs.ask(this,
                                               {tr("The project could not be saved"),

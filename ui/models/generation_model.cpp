@@ -41,7 +41,7 @@ void GenerationModel::cancel() {
   m_debounce.stop();
   m_rest.stop();
   m_next.reset();
-  m_job.stop(api::StopMode::Now);
+  m_job.stop();
 }
 
 void GenerationModel::clear() {
@@ -53,7 +53,7 @@ void GenerationModel::launch(const api::GenerateRequest& request, bool quick) {
   m_next = request;
   m_nextQuick = quick;
   if (m_job.active()) {
-    m_job.stop(api::StopMode::Now);
+    m_job.stop();
   } else {
     launchNext();
   }

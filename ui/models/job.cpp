@@ -26,7 +26,7 @@ bool Job::active() const {
 void Job::start(api::Request request) {
   Q_ASSERT(!active());
   m_handle = {};
-  m_stopWanted.reset();
+  m_stopWanted = false;
   m_progress = {};
   m_error.reset();
   m_artifacts.clear();
@@ -46,16 +46,16 @@ void Job::accepted(api::Result<api::JobHandle> handle) {
   }
   m_handle = *handle;
   if (m_stopWanted) {
-    m_handle.control->requestStop(*m_stopWanted);
+    m_handle.control->requestStop();
   } else {
     setState(JobState::Queued);
   }
 }
 
-void Job::stop(api::StopMode mode) {
+void Job::stop() {
   if (!active()) return;
-  m_stopWanted = mode;
-  if (m_handle.control) m_handle.control->requestStop(mode);
+  m_stopWanted = true;
+  if (m_handle.control) m_handle.control->requestStop();
   setState(JobState::Stopping);
 }
 

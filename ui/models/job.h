@@ -20,7 +20,7 @@ class Job : public QObject {
   /// Begins a new job; only when not active().
   void start(api::Request request);
   /// Asks for the end; a job that is still starting is stopped as soon as it is accepted.
-  void stop(api::StopMode mode);
+  void stop();
 
   JobState state() const { return m_state; }
   bool active() const;
@@ -49,7 +49,7 @@ class Job : public QObject {
   EngineBridge& m_bridge;
   JobState m_state = JobState::Idle;
   api::JobHandle m_handle;
-  std::optional<api::StopMode> m_stopWanted;
+  bool m_stopWanted = false;
   api::Progress m_progress;
   std::optional<api::Error> m_error;
   std::vector<std::filesystem::path> m_artifacts;

@@ -39,7 +39,7 @@ class TrainingModel : public QObject {
   void start();
   /// Continues a run exactly where its last checkpoint stands.
   void resume(const api::RunSummary& run);
-  void stop() { m_job.stop(api::StopMode::AfterStep); }
+  void stop() { m_job.stop(); }
 
   const std::vector<api::RunSummary>& runs() const { return m_runs; }
   /// The latest run when it was not finished and has a checkpoint.

@@ -131,8 +131,8 @@ TEST(ComputeEngine, StopReachesTheRunningJobWhichDecidesWhatItKeeps) {
   Recording recording(engine);
   const auto handle = engine.submit(prompt("x"));
   recording.waitFor<StageChanged>(handle->id);
-  handle->control->requestStop(StopMode::AfterStep);
-  handle->control->requestStop(StopMode::Now);
+  handle->control->requestStop();
+  handle->control->requestStop();
   const auto outcome = recording.finish(handle->id);
   ASSERT_TRUE(std::holds_alternative<Cancelled>(outcome));
   EXPECT_THAT(std::get<Cancelled>(outcome).artifacts, ElementsAre("run"));
@@ -158,7 +158,7 @@ TEST(ComputeEngine, AQueuedJobThatIsStoppedNeverStartsAndEndsBeforeTheRunningOne
   recording.waitFor<StageChanged>(first->id);
   const auto second = engine.submit(prompt("second"));
   const auto third = engine.submit(prompt("third"));
-  second->control->requestStop(StopMode::Now);
+  second->control->requestStop();
   go.release();
   EXPECT_TRUE(std::holds_alternative<Cancelled>(recording.finish(second->id)));
   recording.finish(third->id);
@@ -196,8 +196,7 @@ TEST(ComputeEngine, DestructionStopsTheRunningJobAndCancelsTheQueuedOnes) {
   }
   EXPECT_EQ(started, 1);
   EXPECT_THAT(cancelled, testing::UnorderedElementsAre(1, 2, 3));
-  control->requestStop(
-      StopMode::Now);  // a handle may outlive the engine, and so may a subscription
+  control->requestStop();  // a handle may outlive the engine, and so may a subscription
 }
 
 TEST(ComputeEngine, CheckpointAndSampleRequestsAreTakenOnce) {
