@@ -342,14 +342,14 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
   using S = WatchOptions;
   using Rows = SamplingRows<S, &S::sampling>;
   static constexpr std::array rows{
-      field<&S::sampleEvery>(
-          {.key = "sampleEvery",
-           .label = "Show samples every",
-           .help = "Steps between sample pictures. 0 is a tenth of the run, -1 never.",
-           .unit = "steps",
-           .min = -1,
-           .max = 1000000,
-           .step = 10}),
+      field<&S::sampleEvery>({.key = "sampleEvery",
+                              .label = "Show samples every",
+                              .help = "Steps between sample pictures. 0 is a tenth of the run but "
+                                      "at least 50, -1 never.",
+                              .unit = "steps",
+                              .min = -1,
+                              .max = 1000000,
+                              .step = 10}),
       field<&S::samplePrompts>({.key = "samplePrompts",
                                 .label = "Sample prompts",
                                 .help = "One picture is made of each. Keep one of the plain class "
@@ -370,7 +370,7 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
       field<&S::probeEvery>({.key = "probeEvery",
                              .label = "Measure every",
                              .help = "Steps between measurements of the true loss. 0 is a "
-                                     "twentieth of the run, -1 never.",
+                                     "twentieth of the run but at least 40, -1 never.",
                              .unit = "steps",
                              .min = -1,
                              .max = 1000000,

@@ -112,12 +112,13 @@ struct OptimizerOptions {
 
 /// Watching: pictures and the probe loss during training.
 struct WatchOptions {
-  std::int64_t sampleEvery = 0;  ///< steps; 0 = a tenth of the run, negative = never
+  std::int64_t sampleEvery = 0;  ///< steps; 0 = a tenth of the run, at least 50; negative = never
   std::vector<std::string> samplePrompts = {
       "a photo of {subject}", "{subject} on the beach", "a photo of {class}"};
   std::int64_t sampleSeed = 1;
   SamplingOptions sampling{SamplerKind::Dpmpp2m, 20, 5.0, false, 0};  ///< keys prefixed "sample"
-  std::int64_t probeEvery = 0;  ///< steps; 0 = a twentieth of the run, negative = never
+  std::int64_t probeEvery =
+      0;  ///< steps; 0 = a twentieth of the run, at least 40; negative = never
   bool operator==(const WatchOptions&) const = default;
 };
 

@@ -8,7 +8,8 @@
 namespace likeness::train {
 namespace {
 
-/// Below these distances watching would cost more than a tenth of the time.
+/// Below these distances watching would cost more than a tenth of the time. Said in the options'
+/// help.
 constexpr std::int64_t kSampleDistance = 50, kProbeDistance = 40;
 
 std::int64_t partOfRun(std::int64_t steps, std::int64_t parts, std::int64_t atLeast) {

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "core/base/file_system.h"
 #include "core/train/footprint.h"
 
@@ -37,6 +39,19 @@ TEST(RecipeTest, ShortRunsAreNotWatchedToDeath) {
   EXPECT_EQ(completeRecipe(request, 512).watch.probeEvery, 40);
   request.watch.sampleEvery = -1;
   EXPECT_EQ(completeRecipe(request, 512).watch.sampleEvery, -1);
+}
+
+TEST(RecipeTest, TheHelpOfWatchingNamesItsShortestDistance) {
+  auto request = someRequest();
+  request.training.steps = 1;
+  const auto shortest = completeRecipe(request, 512);
+  for (const char* key : {"sampleEvery", "probeEvery"}) {
+    const auto& row = *std::ranges::find(api::fields<api::WatchOptions>(),
+                                         std::string_view(key),
+                                         &api::Field<api::WatchOptions>::key);
+    const auto distance = std::get<std::int64_t>(row.get(shortest.watch));
+    EXPECT_THAT(std::string(row.help), testing::HasSubstr("at least " + std::to_string(distance)));
+  }
 }
 
 TEST(RecipeTest, OptionsOfTheOtherMethodDoNotMatter) {
