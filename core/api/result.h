@@ -20,8 +20,8 @@ enum class ErrorCode {
   BadCombination,     ///< {key}, {reason}, {fix}: cross-field rule of validate()
   MissingValue,       ///< {key} ({label}) in {file} is required; {fix}
   FileNotFound,       ///< {file}
-  FileUnreadable,     ///< {file}: {reason}
-  FileUnwritable,     ///< {file}: {reason}
+  FileUnreadable,     ///< {file}: {reason}; {fix}
+  FileUnwritable,     ///< {file}: {reason}; {fix}
   DiskFull,           ///< {file}; {needed} bytes needed, {free} free
   NotAnImage,         ///< {file}: {reason}
   DamagedImage,       ///< {file}: {reason}

@@ -38,6 +38,17 @@ int syncFolder(const fs::path& folder) {
   return error == EINVAL || error == ENOTSUP ? 0 : error;
 }
 
+/// What is being built up under a temporary name, as a person knows it.
+fs::path finalName(const fs::path& path) {
+  fs::path out;
+  for (const fs::path& part : path) {
+    const std::string name = part.string();
+    const auto mark = name.find(kTemporaryMark);
+    out /= mark == std::string::npos ? name : name.substr(1, mark - 1);
+  }
+  return out;
+}
+
 Result<void> done(int error, const fs::path& file) {
   if (error) return fail(writeError(error, file));
   return {};
@@ -137,7 +148,7 @@ Result<void> makeFolder(const fs::path& folder) {
   if (const fs::path parent = folder.parent_path(); !parent.empty() && parent != folder)
     if (auto made = makeFolder(parent); !made) return made;
   const int error = fileOperations().makeFolder(folder);
-  // Two jobs may make the same folder at the same time.
+  // Two jobs may make the same folder at the same time; else a file is in the way.
   if (error == EEXIST && fs::is_directory(folder, ignored)) return {};
   return done(error, folder);
 }
@@ -233,11 +244,21 @@ std::uint64_t freeBytes(const fs::path& path) {
   return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
 
-api::Error writeError(int errnoValue, const fs::path& file) {
+api::Error alreadyThere(const fs::path& file) {
+  return {ErrorCode::FileUnwritable,
+          {{"file", file.string()},
+           {"reason", "something of that name is there already"},
+           {"fix", "Choose another name, or move away what is there"}},
+          {}};
+}
+
+api::Error writeError(int errnoValue, const fs::path& path) {
+  const fs::path file = finalName(path);
   if (errnoValue == ENOSPC || errnoValue == EDQUOT)
     return {ErrorCode::DiskFull,
             {{"file", file.string()}, {"free", std::to_string(freeBytes(file))}},
             std::strerror(errnoValue)};
+  if (errnoValue == EEXIST) return alreadyThere(file);
   return {ErrorCode::FileUnwritable,
           {{"file", file.string()}, {"reason", std::strerror(errnoValue)}},
           {}};

@@ -92,7 +92,10 @@ api::Result<void> truncateFile(const std::filesystem::path& file, std::uint64_t 
 /// Free bytes for this user on the file system of `path` (or its nearest existing parent).
 std::uint64_t freeBytes(const std::filesystem::path& path);
 /// The error for an errno value of a write: DiskFull or FileUnwritable with the system's words.
-api::Error writeError(int errnoValue, const std::filesystem::path& file);
+/// Names the final file where `path` is, or lies in, one of our temporary names.
+api::Error writeError(int errnoValue, const std::filesystem::path& path);
+/// FileUnwritable, for what is never overwritten.
+api::Error alreadyThere(const std::filesystem::path& file);
 
 /// Exclusive advisory lock (flock) on a file, released by the destructor or the end of the process.
 class FileLock {

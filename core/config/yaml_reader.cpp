@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr int kMaxDepth = 8;
+constexpr std::string_view kFix =
+    "Correct it in a text editor; `likeness-cli train --print-config` shows how such a file looks";
 constexpr std::size_t kMaxNodes = 50000;
 
 /// Looks at a document before any tree is built from it: hostile files end here.
@@ -68,7 +70,8 @@ class Guard : public YAML::EventHandler {
 
 Result<YAML::Node> load(const std::string& text, const std::string& file) {
   const auto unreadable = [&](std::string reason) {
-    return fail(ErrorCode::FileUnreadable, {{"file", file}, {"reason", std::move(reason)}});
+    return fail(ErrorCode::FileUnreadable,
+                {{"file", file}, {"reason", std::move(reason)}, {"fix", std::string(kFix)}});
   };
   if (text.size() > kMaxBytes) return unreadable("it is too large for a recipe");
   try {
@@ -188,9 +191,10 @@ class Reader {
                          "a section with plain keys");
       const std::string& key = entry.first.Scalar();
       if (!seen.insert(key).second)
-        return fail(
-            ErrorCode::FileUnreadable,
-            {{"file", m_file}, {"reason", "\"" + dotted(where, key) + "\" stands there twice"}});
+        return fail(ErrorCode::FileUnreadable,
+                    {{"file", m_file},
+                     {"reason", "\"" + dotted(where, key) + "\" stands there twice"},
+                     {"fix", std::string(kFix)}});
       if (Result<void> result = visit(key, entry.second); !result) return result;
     }
     return {};

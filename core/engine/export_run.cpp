@@ -48,7 +48,7 @@ Result<void> refuseExisting(const fs::path& out) {
   const auto status = fs::status(out, error);
   if (!fs::exists(status)) return {};
   if (fs::is_directory(status) && fs::is_empty(out, error)) return {};
-  return fail(ErrorCode::FileUnwritable, {{"file", out.string()}, {"reason", "it exists already"}});
+  return fail(base::alreadyThere(out));
 }
 
 /// The same small picture from any form of the model. Empty after a stop request.
@@ -155,7 +155,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
         ErrorCode::BadCombination,
         {{"reason",
           "A run of the full method holds no LoRA, so it cannot be written as a kohya-lora file"},
-         {"fix", "Export it with --format diffusers; `convert` extracts a LoRA from two models"}});
+         {"fix", "Export it in the diffusers form, or train it with the lora method"}});
   const std::stop_token stop = reporter.stop();
   const SubjectOptions& subject = resolved->run->subject;
 

@@ -74,7 +74,7 @@ api::Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& 
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < 8; ++i)
     length |= std::to_integer<std::uint64_t>(lengthBytes[i]) << (8 * i);
-  if (length > maxHeaderBytes) return bad("its header claims more than 100 MB");
+  if (length > maxHeaderBytes) return bad("it is not a safetensors file");  // 100 MB of header
   if (length > fileBytes - 8) return bad("its header claims to be longer than the file");
 
   std::string json(length, '\0');

@@ -116,13 +116,22 @@ TEST(ReadFile, SaysWhyNot) {
   EXPECT_EQ(readFile(folder / "big", 101)->size(), 101u);
 }
 
+TEST(WriteError, NamesTheFileThatAPersonKnows) {
+  const auto error = writeError(EACCES, temporaryName("out/model") / "unet/config.json");
+  EXPECT_EQ(error.value("file"), "out/model/unet/config.json");
+  EXPECT_EQ(writeError(EACCES, "/a/.b/c").value("file"), "/a/.b/c");
+}
+
 TEST(Folders, AreMadeWithTheirParents) {
   const TempFolder folder;
   ASSERT_TRUE(makeFolder(folder / "a/b/c"));
   ASSERT_TRUE(makeFolder(folder / "a/b/c"));
   EXPECT_TRUE(fs::is_directory(folder / "a/b/c"));
   put(folder / "file", "");
-  EXPECT_EQ(makeFolder(folder / "file/below").error().code, ErrorCode::FileUnwritable);
+  const auto inTheWay = makeFolder(folder / "file/below");
+  EXPECT_EQ(inTheWay.error().code, ErrorCode::FileUnwritable);
+  EXPECT_EQ(inTheWay.error().value("file"), (folder / "file").string());
+  EXPECT_NE(inTheWay.error().value("fix"), "");
   const FaultyFiles files(0, EROFS);
   EXPECT_EQ(makeFolder(folder / "new").error().code, ErrorCode::FileUnwritable);
 }
