@@ -8,6 +8,7 @@
 #include "app/cli/command.h"
 #include "core/api/result.h"
 #include "core/base/file_system.h"
+#include "core/config/config.h"
 #include "core/workspace/workspace.h"
 #include "likeness_version.h"
 
@@ -28,19 +29,31 @@ Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 wrong input, 4 not enough
 With --json the last line of standard output is one JSON object: the result, or {"error": {code, message, context, hint}}.
 Progress and messages go to standard error.)";
 
+/// The error with the flag that a person typed in place of the option's key: --steps for
+/// training.steps. Keys of a file stay as they stand there.
+Error inFlags(Error error, const CLI::App& command) {
+  if (!error.value("file").empty()) return error;
+  for (auto& [name, key] : error.context) {
+    const std::string flag = "--" + kebabCase(std::string_view(key).substr(key.rfind('.') + 1));
+    if (name == "key" && command.get_option_no_throw(flag)) key = flag;
+  }
+  return error;
+}
+
 /// The sentence on standard error, the object on standard output when asked; never a backtrace.
-int report(const Error& error, bool json) {
-  std::fprintf(stderr, "Error: %s\n", message(error).c_str());
-  if (const std::string advice = hint(error); !advice.empty())
+int report(const Error& error, bool json, const CLI::App* command = nullptr) {
+  const Error shown = command ? inFlags(error, *command) : error;
+  std::fprintf(stderr, "Error: %s\n", message(shown).c_str());
+  if (const std::string advice = hint(shown); !advice.empty())
     std::fprintf(stderr, "%s\n", advice.c_str());
   if (json) {
     nlohmann::ordered_json context = nlohmann::ordered_json::object();
     for (const auto& [key, value] : error.context) context[key] = value;
     const nlohmann::ordered_json line = {{"error",
                                           {{"code", name(error.code)},
-                                           {"message", message(error)},
+                                           {"message", message(shown)},
                                            {"context", context},
-                                           {"hint", hint(error)}}}};
+                                           {"hint", hint(shown)}}}};
     // File names need not be UTF-8, JSON must be.
     std::printf(
         "%s\n",
@@ -59,8 +72,33 @@ int report(const CommandResult& result, bool json) {
   return result.stopped ? kStopped : 0;
 }
 
-/// CLI11's words as the middle of a sentence.
-std::string reasonOf(const CLI::ParseError& error) {
+std::string nearest(const std::string& name, const std::vector<std::string>& known) {
+  const std::string found = config::nearestName(name, known);
+  return found.empty() ? "" : "; perhaps " + found + " is meant";
+}
+
+/// What is wrong with the command as the middle of a sentence; CLI11's words where they do.
+std::string reasonOf(const CLI::App& root, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = root.remaining(true);
+  const auto commands = root.get_subcommands();
+  if (commands.empty()) {
+    std::vector<std::string> names;
+    std::string list;
+    for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(command->get_name());
+      list += (list.empty() ? "" : ", ") + names.back();
+    }
+    if (rest.empty() || rest.front().starts_with('-')) return "it needs one of " + list;
+    return "there is no command " + rest.front() + nearest(rest.front(), names);
+  }
+  if (!rest.empty()) {
+    if (!rest.front().starts_with('-')) return rest.front() + " is one argument too many";
+    const std::string flag = rest.front().substr(0, rest.front().find('='));
+    std::vector<std::string> flags;
+    for (const CLI::Option* option : commands.front()->get_options())
+      for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    return "there is no option " + flag + nearest(flag, flags);
+  }
   std::string reason = error.what();
   while (!reason.empty() && (reason.back() == '\n' || reason.back() == '.' || reason.back() == ' '))
     reason.pop_back();
@@ -106,13 +144,13 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return root.exit(success);
   } catch (const CLI::ParseError& error) {
-    return report(Error{ErrorCode::BadUsage, {{"reason", reasonOf(error)}}, {}}, json);
+    return report(Error{ErrorCode::BadUsage, {{"reason", reasonOf(root, error)}}, {}}, json);
   }
   const auto workspace = workspace::makeWorkspace(base::findResources());
   for (const Command& command : commands) {
     if (!command.app->parsed()) continue;
     const auto result = command.run(*workspace);
-    return result ? report(*result, json) : report(result.error(), json);
+    return result ? report(*result, json) : report(result.error(), json, command.app);
   }
   return 0;
 }

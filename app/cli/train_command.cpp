@@ -86,6 +86,10 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
                                   Workspace& workspace,
                                   ProjectPlace& place) {
   TrainRequest request;
+  const auto continues = [&](const fs::path& run) {
+    std::error_code error;
+    return a.resume && !run.empty() && fs::exists(run / workspace::kRunFile, error);
+  };
   if (!a.project.empty()) {
     auto project = workspace.openProject(a.project);
     if (!project) return fail(project.error());
@@ -98,11 +102,7 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
       request.classImageFolder = project->folder / "class-images";
       request.cacheFolder = project->folder / "cache";
     }
-  } else if (std::error_code error; a.resume && fs::exists(a.out / workspace::kRunFile, error)) {
-    auto run = workspace::readRunRequest(a.out);
-    if (!run) return fail(run.error());
-    request = std::move(*run);
-  } else {
+  } else if (!continues(a.out)) {
     const auto base = baseModel(a);
     if (!base) return fail(base.error());
     auto recipe = workspace.recommendedRecipe(*base);
@@ -110,6 +110,11 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
     request = std::move(*recipe);
     request.base = *base;
     request.runFolder = a.out;
+  }
+  if (const fs::path folder = a.project.empty() ? a.out : place.runFolder; continues(folder)) {
+    auto run = workspace::readRunRequest(folder);
+    if (!run) return fail(run.error());
+    request = std::move(*run);
   }
   if (!a.config.empty())
     if (const auto read = config::applyYamlFile(request, a.config); !read)
@@ -123,9 +128,15 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
 
 std::string summary(const CommandResult& result, const TrainRequest& request) {
   const std::string run = request.runFolder.string();
+  if (std::error_code error; !fs::exists(request.runFolder / workspace::kRunFile, error))
+    return "Stopped before the run began; give the same command again to start it.\n";
   if (result.stopped)
     return "Stopped after step " + figure(result, "steps") + "; everything is kept in " + run +
            ".\nContinue with: likeness-cli train --out " + run + " --resume\n";
+  if (!result.json.contains("step_s_median"))
+    return "Nothing was left to do: the run " + run + " has its " + figure(result, "steps") +
+           " steps.\nTo train it further: likeness-cli train --out " + run +
+           " --resume --steps N\n";
   return "Trained " + figure(result, "steps") + " steps in " + figure(result, "total_s") + " s (" +
          figure(result, "step_s_median") + " s a step). The run is " + run +
          "\nTry it: likeness-cli generate --model " + run + " --prompt \"a photo of " +
@@ -142,6 +153,12 @@ Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
     result.json["config"] = result.text;
     return result;
   }
+  if (request->photos.empty() && a.project.empty())
+    return fail(ErrorCode::BadUsage,
+                {{"reason",
+                  a.resume && !a.out.empty()
+                      ? a.out.string() + " holds no run to continue, and a new one needs --photos"
+                      : "--photos is required: photos, or folders of them"}});
   if (request->runFolder.empty())
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
   auto result = runJob(*request, workspace);
@@ -179,9 +196,9 @@ Command addTrain(CLI::App& root) {
                   "diffusers' form")
       ->type_name("MODEL")
       ->default_str("starter");
-  app->add_option("--photos", a->photos, "Photos or folders of photos; may be repeated")
+  app->add_option("--photos", a->photos, "Photos or folders of photos, one or more")
       ->type_name("DIR")
-      ->allow_extra_args(false)
+      ->expected(1, CLI::detail::expected_max_vector_size)  // DIR/*.jpg is many
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--out", a->out, "Folder of the run; receives checkpoints, samples and metrics")
       ->type_name("RUN_DIR");

@@ -1,8 +1,10 @@
 // Every bad input that a person may give, each with its sentence, its code and its exit code.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <fstream>
 
+#include "core/base/file_system.h"
 #include "core/workspace/workspace.h"
 #include "tests/integration/scene.h"
 
@@ -53,7 +55,10 @@ class BadPhoto : public Scene {
   Finished trainWith(const std::string& name, const std::string& bytes) {
     const fs::path folder = photos(2);
     writeText(folder / name, bytes);
-    return cli(training(folder, at("run"), 2));
+    Finished finished = cli(training(folder, at("run"), 2));
+    EXPECT_FALSE(fs::exists(at("run/class-images"))) << "minutes of work for nothing";
+    EXPECT_FALSE(fs::exists(at("run/run.yaml"))) << "the same command shall do without that photo";
+    return finished;
   }
 };
 
@@ -73,6 +78,8 @@ TEST_F(BadPhoto, TruncatedJpeg) {
   const Finished finished = trainWith("half.jpg", whole.substr(0, whole.size() / 2));
   expectError(finished, "damaged_image", 3);
   EXPECT_THAT(finished.err, HasSubstr("half.jpg"));
+  fs::remove(at("photos/half.jpg"));
+  EXPECT_EQ(cli(training(at("photos"), at("run"), 2)).exitCode, 0);
 }
 TEST_F(BadPhoto, ThirtyThousandPixelsWide) {
   const Finished finished = trainWith("huge.png", pngOfSize(30000, 30000));
@@ -92,7 +99,17 @@ TEST_F(BadInput, MissingClassWord) {
   const Finished finished =
       cli({"train", "--photos", photos().string(), "--out", at("run").string(), "--json"});
   expectError(finished, "missing_value", 2);
-  EXPECT_THAT(finished.err, HasSubstr("class"));
+  EXPECT_THAT(finished.err, HasSubstr("--class"));
+  EXPECT_EQ(finished.json()["error"]["context"]["key"], "subject.class");
+}
+
+TEST_F(BadInput, WhatTrainingNeedsAndARunThatIsNone) {
+  const Finished nothing = cli({"train", "--class", "toy", "--json"});
+  expectError(nothing, "bad_usage", 2);
+  EXPECT_THAT(nothing.err, HasSubstr("--photos"));
+  const Finished noRun = cli({"train", "--out", at("none").string(), "--resume", "--json"});
+  expectError(noRun, "bad_usage", 2);
+  EXPECT_THAT(noRun.err, HasSubstr("holds no run"));
 }
 
 TEST_F(BadInput, ConfigurationFiles) {
@@ -113,6 +130,8 @@ TEST_F(BadInput, ConfigurationFiles) {
         cli(training(photos(), at("run"), 2, {"--config", at("recipe.yaml").string()}));
     expectError(finished, c.code, c.exitCode);
     EXPECT_THAT(finished.err, HasSubstr(c.names));
+    EXPECT_EQ(finished.err.find("text editor") != std::string::npos,
+              std::string(c.code) == "file_unreadable");
   }
   expectError(cli(training(photos(), at("run"), 2, {"--config", at("none.yaml").string()})),
               "file_not_found",
@@ -133,7 +152,19 @@ TEST_F(BadInput, Flags) {
     withJson.push_back("--json");
     expectError(cli(withJson), "bad_usage", 2);
   }
-  expectError(cli(training(photos(), at("run"), 2, {"--learning-rate", "-1"})), "out_of_range", 2);
+  struct Typo {
+    std::vector<std::string> arguments;
+    const char* advice;
+  };
+  for (const Typo& typo : {Typo{{"train", "--stepz=3"}, "--steps is meant"},
+                           Typo{{"generate", "--promt", "x"}, "--prompt is meant"},
+                           Typo{{"genrate"}, "generate is meant"},
+                           Typo{{}, "class-images"},
+                           Typo{{"inspect", "a", "b"}, "b is one argument too many"}})
+    EXPECT_THAT(cli(typo.arguments).err, HasSubstr(typo.advice));
+  const Finished range = cli(training(photos(), at("run"), 2, {"--learning-rate", "-1"}));
+  expectError(range, "out_of_range", 2);
+  EXPECT_THAT(range.err, HasSubstr("(--learning-rate)"));
   expectError(cli(training(photos(), at("run"), 2, {"--resolution", "100"})), "out_of_range", 2);
   expectError(cli({"generate", "--out", at("o").string(), "--json"}), "bad_usage", 2);
   expectError(cli({"generate", "--prompt", "x", "--karras", "--out", at("o").string(), "--json"}),
@@ -283,6 +314,28 @@ TEST_F(Writing, AFolderThatCannotBeWritten) {
   expectError(cli(training(photos(), "/proc/likeness-run", 2)), "disk_full", 4);
 }
 
+TEST_F(Writing, AFileWhereTheFolderShallBe) {
+  writeText(at("taken"), "mine");
+  for (const Finished& finished :
+       {cli(training(photos(), at("taken"), 2)),
+        cli({"generate", "--prompt", "x", "--out", at("taken/o").string(), "--json"})}) {
+    expectError(finished, "file_unwritable", 4);
+    EXPECT_THAT(finished.err, HasSubstr(at("taken").string() + " could not be written"));
+    EXPECT_THAT(finished.err, HasSubstr("Choose another name"));
+  }
+  EXPECT_EQ(readText(at("taken")), "mine");
+}
+
+TEST_F(Writing, ARunThatAnotherProgramTrains) {
+  fs::create_directories(at("run"));
+  const auto lock = base::FileLock::acquire(at("run/run.lock"));
+  ASSERT_TRUE(lock);
+  const Finished finished = cli(training(photos(), at("run"), 2, {"--resume"}));
+  expectError(finished, "project_in_use", 3);
+  EXPECT_THAT(finished.err, HasSubstr("process " + std::to_string(getpid())));
+  EXPECT_FALSE(fs::exists(at("run/class-images")));
+}
+
 class Projects : public Scene {
  protected:
   fs::path makeProject() {
@@ -326,6 +379,10 @@ TEST_F(Projects, ARunAppearsInTheProjectAndIsContinuedThere) {
   ASSERT_EQ(second.exitCode, 0) << second.err;
   EXPECT_EQ(second.json()["run"], (project / "runs/0001").string());
   EXPECT_EQ(second.json()["steps"], 3);
+  // The run knows its options, whatever the project's are now.
+  const Finished alone = cli({"train", project.string(), "--resume", "--steps", "4", "--json"});
+  ASSERT_EQ(alone.exitCode, 0) << alone.err;
+  EXPECT_EQ(alone.json()["steps"], 4);
   EXPECT_EQ(cli({"inspect", project.string(), "--json"}).json()["runs"].size(), 1u);
 }
 
@@ -335,7 +392,7 @@ TEST_F(Projects, TwoProgramsOnOneProject) {
   const auto lock = workspace->lockProject(project);
   ASSERT_TRUE(lock);
   const Finished finished = cli(train(project));
-  EXPECT_EQ(finished.json()["error"]["code"], "project_in_use") << finished.err;
+  expectError(finished, "project_in_use", 3);
 }
 
 TEST_F(Projects, UnwritableAndDamagedProjects) {

@@ -2,6 +2,7 @@
 // inspect.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "core/image/photo.h"
@@ -200,8 +201,66 @@ TEST_F(EndToEnd, InterruptKeepsACheckpointAndResumeContinuesFromTheRunAlone) {
   }
 }
 
-TEST_F(EndToEnd, ResumeOnNothingBegins) {
-  EXPECT_EQ(succeed(training(photos(), at("run"), 2, {"--resume"})).json()["steps"], 2);
+TEST_F(EndToEnd, ASecondInterruptEndsAtOnce) {
+  RunOptions options;
+  int sent = 0;
+  options.onError = [&](const std::string& err, int pid) {
+    const char* awaited = sent == 0 ? "Making pictures" : "Press Ctrl-C again";
+    if (sent == 2 || err.find(awaited) == std::string::npos) return;
+    ++sent;
+    kill(pid, SIGINT);
+  };
+  // A sampler step of this size takes far longer than the way of a signal.
+  const Finished finished = cli({"generate",
+                                 "--prompt",
+                                 "a toy",
+                                 "--size",
+                                 "512",
+                                 "--threads",
+                                 "1",
+                                 "--out",
+                                 at("pictures").string(),
+                                 "--json"},
+                                options);
+  EXPECT_EQ(sent, 2);
+  EXPECT_EQ(finished.exitCode, 128 + SIGINT);
+  EXPECT_EQ(finished.out, "") << "it was to end by the signal";
+}
+
+TEST_F(EndToEnd, StoppedWhilePhotosArePreparedNoRunHasBegun) {
+  RunOptions options;
+  bool sent = false;
+  options.onError = [&](const std::string& err, int pid) {
+    if (sent || err.find("Preparing photos") == std::string::npos) return;
+    sent = true;
+    kill(pid, SIGINT);
+  };
+  auto arguments = training(photos(40), at("run"), 1, {"--resolution", "256"});
+  std::erase(arguments, "--json");  // for the sentence
+  const Finished stopped = cli(arguments, options);
+  EXPECT_EQ(stopped.exitCode, 130) << stopped.err;
+  EXPECT_THAT(stopped.out, HasSubstr("same command again"));
+  EXPECT_FALSE(fs::exists(at("run/run.yaml")));
+}
+
+TEST_F(EndToEnd, ResumeOnNothingBeginsAndOfAFinishedRunSaysSo) {
+  const auto arguments = training(photos(), at("run"), 2, {"--resume"});
+  EXPECT_EQ(succeed(arguments).json()["steps"], 2);
+  EXPECT_THAT(succeed({"train", "--out", at("run").string(), "--resume"}).out,
+              HasSubstr("Nothing was left to do"));
+  const Finished other =
+      cli(training(photos(), at("run"), 2, {"--resume", "--learning-rate", "0.1"}));
+  expectError(other, "run_incompatible", 3);
+  EXPECT_THAT(other.err, HasSubstr("--learning-rate"));
+  EXPECT_THAT(other.err, HasSubstr("run.yaml"));
+}
+
+TEST_F(EndToEnd, PhotosMayBeNamedOneByOne) {
+  const fs::path folder = photos(3);
+  auto arguments = training(folder / "photo0.png", at("run"), 1);
+  const auto place = std::ranges::find(arguments, "--photos") + 2;
+  arguments.insert(place, {(folder / "photo1.png").string(), (folder / "photo2.png").string()});
+  EXPECT_THAT(succeed(arguments).err, HasSubstr("3/3"));
 }
 
 TEST_F(EndToEnd, ClassPicturesAreCompletedAndReused) {
