@@ -1,6 +1,7 @@
 #include "app/engine_loader.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -30,6 +31,15 @@ std::vector<std::filesystem::path> candidates() {
 }
 
 }  // namespace
+
+void spinBriefly(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
+  setenv("GOMP_SPINCOUNT", "10000", 0);
+  if (!dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD)) return;
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) execv(program.c_str(), argv);
+}
 
 api::Result<std::unique_ptr<api::Engine>> loadEngine(const api::EngineOptions& options) {
   std::string searched;

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "app/application.h"
+#include "app/engine_loader.h"
 #include "likeness_version.h"
 
 int main(int argc, char** argv) {
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
+  likeness::app::spinBriefly(argv);
   QApplication qt(argc, argv);
   QApplication::setApplicationName(QStringLiteral("likeness"));
   QApplication::setApplicationDisplayName(QStringLiteral("Likeness"));

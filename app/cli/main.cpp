@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "app/cli/command.h"
+#include "app/engine_loader.h"
 #include "core/api/result.h"
 #include "core/base/file_system.h"
 #include "core/config/config.h"
@@ -159,6 +160,7 @@ int run(int argc, char** argv) {
 }  // namespace likeness::cli
 
 int main(int argc, char** argv) {
+  likeness::app::spinBriefly(argv);
   std::signal(
       SIGXFSZ,
       SIG_IGN);  // a file-size limit is a failed write with a sentence, not the end of the program

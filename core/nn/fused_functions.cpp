@@ -51,6 +51,9 @@ at::ScalarType realType(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
+/// How many things of `size` values a thread must get for sharing to be worth it.
+std::int64_t grain(std::int64_t size) { return std::max<std::int64_t>(1, 8192 / size); }
+
 /// Runs body(picture, shape) for pieces of whole groups of every picture, on LibTorch's threads. A
 /// piece is at least 48 channels wide (a cache line and a half in bf16) and, where groups allow it,
 /// made of whole vectors of 16.
@@ -63,7 +66,8 @@ void forEachPiece(
   const std::int64_t wide = (48 + whole * groupSize - 1) / (whole * groupSize);
   const std::int64_t groupsEach = std::min(groups, wide * whole);
   const std::int64_t pieces = (groups + groupsEach - 1) / groupsEach;
-  at::parallel_for(0, x.size(0) * pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t values = x.size(2) * x.size(3) * groupsEach * groupSize;
+  at::parallel_for(0, x.size(0) * pieces, grain(values), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t firstGroup = i % pieces * groupsEach;
       const std::int64_t count = std::min(groupsEach, groups - firstGroup);
@@ -152,7 +156,7 @@ struct GroupNormFunction : Function<GroupNormFunction> {
 /// Rows of x, shared out in pieces of some thousand values.
 template <class Body>
 void forEachRows(std::int64_t rows, std::int64_t size, const Body& body) {
-  at::parallel_for(0, rows, std::max<std::int64_t>(1, 8192 / size), body);
+  at::parallel_for(0, rows, grain(size), body);
 }
 
 struct GegluFunction : Function<GegluFunction> {
@@ -245,12 +249,11 @@ struct ProductAttentionFunction : Function<ProductAttentionFunction> {
   /// Calls body(first row, rows) for pieces of whole heads of p [heads, rows, size].
   template <class Body>
   static void forEachHead(const at::Tensor& p, const Body& body) {
-    const std::int64_t rows = p.size(1), work = std::max<std::int64_t>(1, rows * p.size(2));
+    const std::int64_t rows = p.size(1);
     at::parallel_for(
-        0,
-        p.size(0),
-        std::max<std::int64_t>(1, 8192 / work),
-        [&](std::int64_t begin, std::int64_t end) { body(begin * rows, (end - begin) * rows); });
+        0, p.size(0), grain(rows * p.size(2)), [&](std::int64_t begin, std::int64_t end) {
+          body(begin * rows, (end - begin) * rows);
+        });
   }
 };
 

@@ -55,12 +55,12 @@ function(likeness_tests name)
   likeness_test_properties(${name} ${ARG_LABEL} ${ARG_TIMEOUT})
 endfunction()
 
-# What every ctest entry gets, whatever runs in it.
+# What every ctest entry gets, whatever runs in it. Threads wait as in the programs (app/engine_loader.h).
 function(likeness_test_properties name label timeout)
   set(processors 1)
   if(NOT label STREQUAL "fast")
     cmake_host_system_information(RESULT processors QUERY NUMBER_OF_LOGICAL_CORES)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} PROCESSORS ${processors}
-    ENVIRONMENT "LIKENESS_RESOURCES=${PROJECT_SOURCE_DIR}/resources;QT_QPA_PLATFORM=offscreen;${LIKENESS_TEST_ENVIRONMENT}")
+    ENVIRONMENT "LIKENESS_RESOURCES=${PROJECT_SOURCE_DIR}/resources;QT_QPA_PLATFORM=offscreen;GOMP_SPINCOUNT=10000;${LIKENESS_TEST_ENVIRONMENT}")
 endfunction()
