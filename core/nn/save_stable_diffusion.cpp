@@ -1,4 +1,5 @@
 // Writing a diffusers folder.
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
@@ -109,6 +110,10 @@ api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                                       at::ScalarType dtype,
                                       const tensor::StateDict* replaceUnet,
                                       const tensor::StateDict* replaceTextEncoder) {
+  std::error_code ignored;
+  const auto status = fs::symlink_status(out, ignored);
+  const bool emptyFolder = fs::is_directory(status) && fs::is_empty(out, ignored);
+  if (fs::exists(status) && !emptyFolder) return api::fail(base::writeError(EEXIST, out));
   const fs::path building = base::temporaryName(out);
   if (auto cleared = base::removeAll(building); !cleared) return cleared;
   auto written =
@@ -117,6 +122,10 @@ api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                  dtype,
                  replaceUnet ? *replaceUnet : model.unet.store->stateDict(),
                  replaceTextEncoder ? *replaceTextEncoder : model.textEncoder.store->stateDict());
+  // An empty folder gives way; removing fails when something has come into it meanwhile.
+  if (written && emptyFolder)
+    if (const int error = base::fileOperations().remove(out))
+      written = api::fail(base::writeError(error, out));
   if (written) written = base::renameFolder(building, out);
   if (!written) (void)base::removeAll(building);
   return written;
