@@ -76,9 +76,16 @@ api::Error badAdapter(const std::filesystem::path& file, const std::string& reas
   return {api::ErrorCode::BadAdapter, {{"file", file.string()}, {"reason", reason}}, {}};
 }
 
-/// alpha from the metadata, when the tensors carry none. Errors name options that change the
-/// arithmetic.
-tl::expected<std::optional<double>, std::string> metadataAlpha(
+/// alpha as the metadata has it, for modules whose tensors carry none.
+struct FileAlpha {
+  std::optional<double> unet, textEncoder;
+  std::optional<double> of(const std::string& module) const {
+    return module.starts_with("text_encoder.") ? textEncoder : unet;
+  }
+};
+
+/// Errors name options that change the arithmetic.
+tl::expected<FileAlpha, std::string> metadataAlpha(
     const std::map<std::string, std::string>& metadata) {
   const auto number = [](const std::string& text) -> std::optional<double> {
     const auto json = nlohmann::json::parse(text, nullptr, false);
@@ -86,19 +93,20 @@ tl::expected<std::optional<double>, std::string> metadataAlpha(
     return {};
   };
   if (const auto found = metadata.find("alpha"); found != metadata.end())
-    return number(found->second);
+    return FileAlpha{number(found->second), number(found->second)};
   const auto found = metadata.find("lora_adapter_metadata");
-  if (found == metadata.end()) return std::optional<double>{};
+  if (found == metadata.end()) return FileAlpha{};
   const auto json = nlohmann::json::parse(found->second, nullptr, false);
   if (!json.is_object())
     return tl::unexpected<std::string>("its lora_adapter_metadata is not JSON");
-  std::optional<double> alpha;
+  FileAlpha alpha;
   for (const auto& [key, value] : json.items()) {
     const std::string name = key.substr(key.rfind('.') + 1);
     const bool set = value.is_boolean() ? value.get<bool>() : value.is_object() && !value.empty();
     if (set && (name == "use_rslora" || name == "use_dora" || name == "alpha_pattern"))
       return tl::unexpected<std::string>("it uses \"" + name + "\", which is not supported");
-    if (name == "lora_alpha" && value.is_number()) alpha = value.get<double>();
+    if (name == "lora_alpha" && value.is_number())
+      (key.starts_with("text_encoder.") ? alpha.textEncoder : alpha.unet) = value.get<double>();
   }
   return alpha;
 }
@@ -169,7 +177,7 @@ api::Result<void> attachAdapterFile(StableDiffusion& model,
     if (!whole || !fitsWeight(pieces, target->weight))
       return api::fail(badAdapter(file, "\"" + module + "\" does not fit the layer's shape"));
     const double rank = static_cast<double>(pieces.down.size(0));
-    const double scale = pieces.alpha.value_or(fileAlpha->value_or(rank)) / rank;
+    const double scale = pieces.alpha.value_or(fileAlpha->of(module).value_or(rank)) / rank;
     if (!std::isfinite(scale))
       return api::fail(badAdapter(file, "\"" + module + "\" has no finite alpha"));
     const auto options = target->weight.options();

@@ -44,7 +44,7 @@ api::Result<void> saveKohyaLora(const tensor::StateDict& peft,
                                 double alpha,
                                 const std::map<std::string, std::string>& metadata);
 /// PEFT keys as diffusers' load_lora_weights reads them ("unet.<path>.lora_A.weight"), rank and
-/// alpha in `lora_adapter_metadata`. A run's checkpoint uses it with fp32.
+/// alpha in `lora_adapter_metadata`.
 api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
                                                const std::filesystem::path& out,
                                                at::ScalarType dtype,
