@@ -48,7 +48,10 @@ double relativeError(const at::Tensor& a, const at::Tensor& b) {
   return ((a.detach().to(at::kDouble) - wanted).norm() / wanted.norm()).item<double>();
 }
 
-void expectGradients(const tensor::StateDict& parameters, const tensor::StateDict& expected) {
+void expectGradients(const tensor::StateDict& parameters,
+                     const tensor::StateDict& expected,
+                     double part,
+                     double floor) {
   ASSERT_EQ(parameters.size(), expected.size());
   double squares = 0;
   for (const auto& [key, gradient] : expected)
@@ -59,8 +62,7 @@ void expectGradients(const tensor::StateDict& parameters, const tensor::StateDic
     const at::Tensor wanted = expected.at(key).to(at::kDouble);
     ASSERT_EQ(parameter.grad().sizes(), wanted.sizes()) << key;
     const double error = (parameter.grad().to(at::kDouble) - wanted).norm().item<double>();
-    const double floor = parameter.scalar_type() == at::kDouble ? 1e-6 : 1e-3;
-    EXPECT_LE(error, 1e-4 * (wanted.norm().item<double>() + floor * std::sqrt(squares))) << key;
+    EXPECT_LE(error, part * (wanted.norm().item<double>() + floor * std::sqrt(squares))) << key;
   }
 }
 

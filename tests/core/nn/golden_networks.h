@@ -29,10 +29,13 @@ Golden readGolden(const std::string& file);
 
 /// |a - b| / |b| in the 2-norm.
 double relativeError(const at::Tensor& a, const at::Tensor& b);
-/// Every gradient of `parameters` against grad/KEY: |a - b| <= 1e-4 (|b| + floor |all gradients|),
-/// floor 1e-6 in fp64. In fp32 it is 1e-4: gradients that are exactly zero (biases of keys) come
-/// out as rounding noise of that size in any program.
-void expectGradients(const tensor::StateDict& parameters, const tensor::StateDict& expected);
+/// Every gradient of `parameters` against grad/KEY: |a - b| <= part (|b| + floor |all gradients|).
+/// The floor is for gradients that are exactly zero (biases of keys): they come out as rounding
+/// noise in any program.
+void expectGradients(const tensor::StateDict& parameters,
+                     const tensor::StateDict& expected,
+                     double part,
+                     double floor);
 /// sum over outputs of <output, probe/NAME>, differentiated.
 void backwardThroughProbes(const Golden& golden, const tensor::StateDict& outputs);
 
