@@ -15,8 +15,10 @@
 #else
 #define LIKENESS_FOR_EACH_CPU
 #endif
-// Everything below the exported functions becomes a part of them, compiled anew for each CPU.
+// Everything below the exported functions becomes a part of them, compiled anew for each CPU;
+// lambdas too.
 #define LIKENESS_INLINE [[gnu::always_inline]] inline
+#define LIKENESS_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace likeness::nn::kernels {
 namespace {
@@ -67,19 +69,17 @@ LIKENESS_INLINE void forEachVector(std::int64_t size, const Body& body) {
 
 /// Copies less than a vector: at most one move of each power of two, where memcpy would be a call.
 LIKENESS_INLINE void copyFew(void* to, const void* from, std::int64_t bytes) {
-  auto* target = static_cast<char*>(to);
-  auto* source = static_cast<const char*>(from);
-  const auto move = [&]<std::size_t size>(std::integral_constant<std::size_t, size>) {
-    if (!(bytes & static_cast<std::int64_t>(size))) return;
-    std::memcpy(target, source, size);
-    target += size;
-    source += size;
-  };
-  move(std::integral_constant<std::size_t, 32>());
-  move(std::integral_constant<std::size_t, 16>());
-  move(std::integral_constant<std::size_t, 8>());
-  move(std::integral_constant<std::size_t, 4>());
-  move(std::integral_constant<std::size_t, 2>());
+  const auto move =
+      [&]<std::int64_t size>(std::integral_constant<std::int64_t, size>) LIKENESS_INLINE_LAMBDA {
+        const std::int64_t at = bytes & (64 - 2 * size);  // after the larger ones
+        if (bytes & size)
+          std::memcpy(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, size);
+      };
+  move(std::integral_constant<std::int64_t, 32>());
+  move(std::integral_constant<std::int64_t, 16>());
+  move(std::integral_constant<std::int64_t, 8>());
+  move(std::integral_constant<std::int64_t, 4>());
+  move(std::integral_constant<std::int64_t, 2>());
 }
 
 /// The first `count` lanes from memory, the others 0.
@@ -218,26 +218,28 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
   std::vector<Real> buffer(static_cast<std::size_t>(4 * n));
   Real *sum = buffer.data(), *center = sum + n, *scale = center + n, *shift = scale + n;
   const Real inverse = Real(1) / static_cast<Real>(s.pixels * s.groupSize);
-  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
-    V total{}, value;
-    for (std::int64_t p = 0; p < s.pixels; ++p) {
-      load<Real>(value, x + p * stride + first + c, count);
-      total += value;
-    }
-    store<Real>(sum + c, total, count);
-  });
+  forEachVector<Real, Tail::Overlap>(
+      n, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+        V total{}, value;
+        for (std::int64_t p = 0; p < s.pixels; ++p) {
+          load<Real>(value, x + p * stride + first + c, count);
+          total += value;
+        }
+        store<Real>(sum + c, total, count);
+      });
   gather(s, sum, inverse, mean);
   spread(s, mean, center);
-  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
-    V total{}, value, middle;
-    load<Real>(middle, center + c, count);
-    for (std::int64_t p = 0; p < s.pixels; ++p) {
-      load<Real>(value, x + p * stride + first + c, count);
-      value -= middle;
-      total += value * value;
-    }
-    store<Real>(sum + c, total, count);
-  });
+  forEachVector<Real, Tail::Overlap>(
+      n, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+        V total{}, value, middle;
+        load<Real>(middle, center + c, count);
+        for (std::int64_t p = 0; p < s.pixels; ++p) {
+          load<Real>(value, x + p * stride + first + c, count);
+          value -= middle;
+          total += value * value;
+        }
+        store<Real>(sum + c, total, count);
+      });
   gather(s, sum, inverse, rstd);
   for (std::int64_t g = first / s.groupSize; g < (first + n) / s.groupSize; ++g)
     rstd[g] = Real(1) / std::sqrt(rstd[g] + static_cast<Real>(s.eps));
@@ -247,20 +249,21 @@ LIKENESS_INLINE void groupNormForwardBody(const GroupNormShape& s,
     shift[c] = bias[first + c] - center[c] * scale[c];
   }
   for (std::int64_t p = 0; p < s.pixels; ++p)
-    forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
-      const std::int64_t at = p * stride + first + c;
-      V z, factor, offset;
-      load<Real>(z, x + at, count);
-      load<Real>(factor, scale + c, count);
-      load<Real>(offset, shift + c, count);
-      z = z * factor + offset;
-      if (s.silu) {
-        V e = -z;
-        exponential(e);
-        z /= e + Real(1);
-      }
-      store<Real>(y + at, z, count);
-    });
+    forEachVector<Real, Tail::Overlap>(
+        n, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+          const std::int64_t at = p * stride + first + c;
+          V z, factor, offset;
+          load<Real>(z, x + at, count);
+          load<Real>(factor, scale + c, count);
+          load<Real>(offset, shift + c, count);
+          z = z * factor + offset;
+          if (s.silu) {
+            V e = -z;
+            exponential(e);
+            z /= e + Real(1);
+          }
+          store<Real>(y + at, z, count);
+        });
 }
 
 template <class T, class Real>
@@ -284,54 +287,56 @@ LIKENESS_INLINE void groupNormBackwardBody(const GroupNormShape& s,
   Real* kept = groupDzx + groups;  // gradient at the norm's output, [pixels, n]
   spread(s, mean, center);
   spread(s, rstd, inverse);
-  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
-    V middle, factor, w, b, sum{}, sumNormed{};
-    load<Real>(middle, center + c, count);
-    load<Real>(factor, inverse + c, count);
-    load<Real>(w, weight + first + c, count);
-    load<Real>(b, bias + first + c, count);
-    for (std::int64_t p = 0; p < s.pixels; ++p) {
-      V normed, gradient;
-      load<Real>(normed, x + p * stride + first + c, count);
-      load<Real>(gradient, dy + p * stride + first + c, count);
-      normed = (normed - middle) * factor;
-      if (s.silu) {
-        const V z = normed * w + b;
-        V e = -z;
-        exponential(e);
-        const V sigmoid = Real(1) / (e + Real(1));
-        gradient *= sigmoid * (z * (Real(1) - sigmoid) + Real(1));
-      }
-      store<Real>(kept + p * n + c, gradient, count);
-      sum += gradient;
-      sumNormed += gradient * normed;
-    }
-    store<Real>(dBias + first + c, sum, count);
-    store<Real>(dWeight + first + c, sumNormed, count);
-    store<Real>(dz + c, sum * w, count);
-    store<Real>(dzx + c, sumNormed * w, count);
-  });
+  forEachVector<Real, Tail::Overlap>(
+      n, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+        V middle, factor, w, b, sum{}, sumNormed{};
+        load<Real>(middle, center + c, count);
+        load<Real>(factor, inverse + c, count);
+        load<Real>(w, weight + first + c, count);
+        load<Real>(b, bias + first + c, count);
+        for (std::int64_t p = 0; p < s.pixels; ++p) {
+          V normed, gradient;
+          load<Real>(normed, x + p * stride + first + c, count);
+          load<Real>(gradient, dy + p * stride + first + c, count);
+          normed = (normed - middle) * factor;
+          if (s.silu) {
+            const V z = normed * w + b;
+            V e = -z;
+            exponential(e);
+            const V sigmoid = Real(1) / (e + Real(1));
+            gradient *= sigmoid * (z * (Real(1) - sigmoid) + Real(1));
+          }
+          store<Real>(kept + p * n + c, gradient, count);
+          sum += gradient;
+          sumNormed += gradient * normed;
+        }
+        store<Real>(dBias + first + c, sum, count);
+        store<Real>(dWeight + first + c, sumNormed, count);
+        store<Real>(dz + c, sum * w, count);
+        store<Real>(dzx + c, sumNormed * w, count);
+      });
   const Real share = Real(1) / static_cast<Real>(s.pixels * s.groupSize);
   gather(s, dz, share, groupDz);
   gather(s, dzx, share, groupDzx);
   spread(s, groupDz, meanDz);
   spread(s, groupDzx, meanDzx);
-  forEachVector<Real, Tail::Overlap>(n, [&](std::int64_t c, std::int64_t count) {
-    V middle, factor, w, level, slope;
-    load<Real>(middle, center + c, count);
-    load<Real>(factor, inverse + c, count);
-    load<Real>(w, weight + first + c, count);
-    load<Real>(level, meanDz + c, count);
-    load<Real>(slope, meanDzx + c, count);
-    for (std::int64_t p = 0; p < s.pixels; ++p) {
-      V normed, gradient;
-      load<Real>(normed, x + p * stride + first + c, count);
-      load<Real>(gradient, kept + p * n + c, count);
-      normed = (normed - middle) * factor;
-      store<Real>(
-          dx + p * stride + first + c, (gradient * w - level - normed * slope) * factor, count);
-    }
-  });
+  forEachVector<Real, Tail::Overlap>(
+      n, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+        V middle, factor, w, level, slope;
+        load<Real>(middle, center + c, count);
+        load<Real>(factor, inverse + c, count);
+        load<Real>(w, weight + first + c, count);
+        load<Real>(level, meanDz + c, count);
+        load<Real>(slope, meanDzx + c, count);
+        for (std::int64_t p = 0; p < s.pixels; ++p) {
+          V normed, gradient;
+          load<Real>(normed, x + p * stride + first + c, count);
+          load<Real>(gradient, kept + p * n + c, count);
+          normed = (normed - middle) * factor;
+          store<Real>(
+              dx + p * stride + first + c, (gradient * w - level - normed * slope) * factor, count);
+        }
+      });
 }
 
 // ---- GEGLU
@@ -343,13 +348,14 @@ template <class T, class Real = RealOf<T>>
 LIKENESS_INLINE void gegluForwardBody(std::int64_t rows, std::int64_t size, const T* x, T* y) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const T *a = x + 2 * r * size, *gate = a + size;
-    forEachVector<Real, Tail::Overlap>(size, [&](std::int64_t c, std::int64_t count) {
-      Lanes<Real> value, g, phi, bell;
-      load<Real>(value, a + c, count);
-      load<Real>(g, gate + c, count);
-      normalDistribution(g, phi, bell);
-      store<Real>(y + r * size + c, value * g * phi, count);
-    });
+    forEachVector<Real, Tail::Overlap>(
+        size, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+          Lanes<Real> value, g, phi, bell;
+          load<Real>(value, a + c, count);
+          load<Real>(g, gate + c, count);
+          normalDistribution(g, phi, bell);
+          store<Real>(y + r * size + c, value * g * phi, count);
+        });
   }
 }
 
@@ -359,15 +365,16 @@ LIKENESS_INLINE void gegluBackwardBody(
   for (std::int64_t r = 0; r < rows; ++r) {
     const T *a = x + 2 * r * size, *gate = a + size;
     T *da = dx + 2 * r * size, *dg = da + size;
-    forEachVector<Real, Tail::Overlap>(size, [&](std::int64_t c, std::int64_t count) {
-      Lanes<Real> value, g, d, phi, bell;
-      load<Real>(value, a + c, count);
-      load<Real>(g, gate + c, count);
-      load<Real>(d, dy + r * size + c, count);
-      normalDistribution(g, phi, bell);
-      store<Real>(da + c, d * g * phi, count);
-      store<Real>(dg + c, d * value * (phi + g * bell * Real(0.3989422804014327)), count);
-    });
+    forEachVector<Real, Tail::Overlap>(
+        size, [&](std::int64_t c, std::int64_t count) LIKENESS_INLINE_LAMBDA {
+          Lanes<Real> value, g, d, phi, bell;
+          load<Real>(value, a + c, count);
+          load<Real>(g, gate + c, count);
+          load<Real>(d, dy + r * size + c, count);
+          normalDistribution(g, phi, bell);
+          store<Real>(da + c, d * g * phi, count);
+          store<Real>(dg + c, d * value * (phi + g * bell * Real(0.3989422804014327)), count);
+        });
   }
 }
 
@@ -384,7 +391,7 @@ LIKENESS_INLINE void softmaxForwardBody(
     Bf16* row = x + r * size;
     const std::int64_t n = causalRows > 0 ? std::min(size, r % causalRows + 1) : size;
     V top = V{} - INFINITY, total{}, value;
-    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) {
+    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) LIKENESS_INLINE_LAMBDA {
       load<float>(value, row + i, count);
       value *= scale;
       for (std::int64_t l = count; l < lanes; ++l) value[l] = -INFINITY;
@@ -392,7 +399,7 @@ LIKENESS_INLINE void softmaxForwardBody(
       toLarger(top, value);
     });
     const float highest = reduce(top, toLarger);
-    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) {
+    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) LIKENESS_INLINE_LAMBDA {
       load<float>(value, e + i, lanes);
       value -= highest;
       exponential(value);
@@ -402,7 +409,7 @@ LIKENESS_INLINE void softmaxForwardBody(
       total += value;
     });
     const float factor = 1 / reduce(total, toSum);
-    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) {
+    forEachVector<float>(n, [&](std::int64_t i, std::int64_t count) LIKENESS_INLINE_LAMBDA {
       load<float>(value, e + i, lanes);
       store<float>(row + i, value * factor, count);
     });
@@ -417,14 +424,14 @@ LIKENESS_INLINE void softmaxBackwardBody(
     const Bf16* probability = p + r * size;
     Bf16* gradient = dp + r * size;
     V dots{};
-    forEachVector<float>(size, [&](std::int64_t i, std::int64_t count) {
+    forEachVector<float>(size, [&](std::int64_t i, std::int64_t count) LIKENESS_INLINE_LAMBDA {
       V a, b;
       load<float>(a, probability + i, count);
       load<float>(b, gradient + i, count);
       dots += a * b;
     });
     const float dot = reduce(dots, toSum);
-    forEachVector<float>(size, [&](std::int64_t i, std::int64_t count) {
+    forEachVector<float>(size, [&](std::int64_t i, std::int64_t count) LIKENESS_INLINE_LAMBDA {
       V a, b;
       load<float>(a, probability + i, count);
       load<float>(b, gradient + i, count);
