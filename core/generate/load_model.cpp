@@ -15,12 +15,10 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
   if (!files) return api::fail(files.error());
   const auto device = tensor::chooseDevice(compute.device);
   if (!device) return api::fail(device.error());
-  const auto parameters = nn::unetParameterCount(files->folder, files->unetFile);
-  if (!parameters) return api::fail(parameters.error());
   tensor::setThreads(compute.threads);
 
   nn::LoadOptions options;
-  options.dtype = options.vaeDtype = tensor::chooseDType(compute.dtype, *device, *parameters);
+  options.dtype = options.vaeDtype = tensor::chooseDType(compute.dtype, *device);
   options.device = *device;
   options.unetFile = files->unetFile;
   options.textEncoderFile = files->textEncoderFile;

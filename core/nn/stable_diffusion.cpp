@@ -4,8 +4,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 
 #include "core/base/hash.h"
 #include "core/nn/config_reader.h"
@@ -189,19 +187,6 @@ api::Result<StableDiffusion> loadStableDiffusion(const fs::path& folder,
   model.vae = std::move(*vaeNetwork);
   if (auto fits = checkTogether(model); !fits) return api::fail(fits.error());
   return model;
-}
-
-api::Result<std::int64_t> unetParameterCount(const fs::path& folder, const fs::path& unetFile) {
-  const auto path = unetFile.empty() ? weightFile(folder / "unet", "diffusion_pytorch_model")
-                                     : api::Result<fs::path>(unetFile);
-  if (!path) return api::fail(path.error());
-  const auto file = weights::SafetensorsFile::open(*path);
-  if (!file) return api::fail(file.error());
-  std::int64_t count = 0;
-  for (const auto& [key, tensor] : file->tensors())
-    count += std::accumulate(
-        tensor.shape.begin(), tensor.shape.end(), std::int64_t{1}, std::multiplies<>());
-  return count;
 }
 
 at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts) {

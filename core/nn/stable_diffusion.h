@@ -61,10 +61,6 @@ struct LoadOptions {
 api::Result<StableDiffusion> loadStableDiffusion(const std::filesystem::path& folder,
                                                  const LoadOptions& options,
                                                  std::stop_token stop = {});
-/// Parameters of the folder's UNet (or of `unetFile`), from the file's header alone: a dtype can be
-/// chosen before loading.
-api::Result<std::int64_t> unetParameterCount(const std::filesystem::path& folder,
-                                             const std::filesystem::path& unetFile = {});
 /// A diffusers folder with every part, text-encoder keys in the prefixed form; configs and
 /// tokenizer copied from model.folder. Built under a temporary name and renamed; `out` must not
 /// exist or be an empty folder. `replaceUnet` and `replaceTextEncoder` may hold other values

@@ -1,13 +1,7 @@
 // Whether bf16 on this CPU is fast, and whether it is right.
 #pragma once
 
-#include <cstdint>
-
 namespace likeness::tensor {
-
-/// Below this size the casts and reorders around each bf16 kernel eat its gain (measured;
-/// core/nn/README.md).
-constexpr std::int64_t bf16WorthwhileParameters = 100'000'000;
 
 /// AVX512-BF16 or AMX; without them bf16 falls to loops that are slower than fp32.
 bool cpuHasFastBf16();

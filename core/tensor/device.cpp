@@ -140,12 +140,11 @@ api::Result<at::Device> chooseDevice(const std::string& id) {
   return api::fail(api::ErrorCode::DeviceMissing, {{"device", id}});
 }
 
-at::ScalarType chooseDType(api::DType wanted, const at::Device& device, std::int64_t parameters) {
+at::ScalarType chooseDType(api::DType wanted, const at::Device& device) {
   if (wanted == api::DType::Fp32) return at::kFloat;
   if (wanted == api::DType::Bf16) return at::kBFloat16;
   if (device.is_cuda()) return at::kBFloat16;
-  const bool gains = parameters >= bf16WorthwhileParameters;
-  return gains && cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
+  return cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
 }
 
 int setThreads(std::int64_t threads) {

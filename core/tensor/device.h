@@ -16,9 +16,8 @@ std::vector<api::Device> listDevices();
 /// Errors: DeviceMissing. "auto" = first CUDA device, else CPU.
 api::Result<at::Device> chooseDevice(const std::string& id);
 /// fp32 or bf16 for a device; Auto takes bf16 only where the CPU has avx512_bf16 or AMX (or the GPU
-/// has it), the once-per-machine self-check against fp32 passed, and the model is large enough to
-/// gain (parameters).
-at::ScalarType chooseDType(api::DType wanted, const at::Device& device, std::int64_t parameters);
+/// has it) and the once-per-machine self-check against fp32 passed.
+at::ScalarType chooseDType(api::DType wanted, const at::Device& device);
 /// Threads of the compute thread's pool; 0 = all cores. Returns the number in force.
 int setThreads(std::int64_t threads);
 /// MiB that can be allocated now (cgroup and MemAvailable), and the peak RSS of this process.

@@ -1,6 +1,7 @@
-// AdamW by at::_fused_adamw_, clipping folded in as its gradient scale.
+// AdamW: on the CPU by own passes over memory (adamw_kernel.h), elsewhere by LibTorch's fused ones.
 #include "core/train/optimizer.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -8,8 +9,11 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+
+#include "core/train/adamw_kernel.h"
 
 namespace likeness::train {
 
@@ -24,23 +28,57 @@ void AdamW::makeState() {
   }
 }
 
-AdamW::GradientNorm AdamW::gradientNorm() const {
+/// A piece of one parameter that fits the caches: what a thread works on at a time.
+struct AdamW::Piece {
+  std::size_t parameter;
+  std::int64_t begin, size;
+};
+
+/// Pieces of the parameters that have a gradient. Those gradients lie in memory as their parameters
+/// do.
+std::vector<AdamW::Piece> AdamW::pieces() {
+  constexpr std::int64_t size = 1 << 14;
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < m_parameters.size(); ++i) {
+    const at::Tensor& value = m_parameters[i].value;
+    at::Tensor& gradient = value.mutable_grad();
+    if (!gradient.defined()) continue;
+    if (gradient.strides() != value.strides() && value.numel() > 1)
+      gradient = at::empty_like(value.detach()).copy_(gradient);
+    for (std::int64_t begin = 0; begin < value.numel(); begin += size)
+      pieces.push_back({i, begin, std::min(size, value.numel() - begin)});
+  }
+  return pieces;
+}
+
+AdamW::GradientNorm AdamW::gradientNorm() {
   const at::NoGradGuard noGradients;
-  std::vector<at::Tensor> gradients;
-  std::vector<const Trainable*> owners;
-  for (const Trainable& p : m_parameters)
-    if (p.value.grad().defined()) {
-      gradients.push_back(p.value.grad());
-      owners.push_back(&p);
-    }
+  const std::vector<Piece> all = pieces();
+  std::vector<double> sums(all.size());
+  if (onCpu()) {
+    at::parallel_for(
+        0, static_cast<std::int64_t>(all.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+          for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+            const Piece& p = all[i];
+            const at::Tensor& gradient = m_parameters[p.parameter].value.grad();
+            sums[i] = kernels::sumOfSquares(p.size, gradient.const_data_ptr<float>() + p.begin);
+          }
+        });
+  } else {
+    std::vector<at::Tensor> gradients;
+    for (const Piece& p : all)
+      if (p.begin == 0) gradients.push_back(m_parameters[p.parameter].value.grad());
+    const auto norms = at::_foreach_norm(gradients, 2);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (all[i].begin == 0) sums[i] = std::pow(norms[next++].item<double>(), 2);
+  }
   GradientNorm norm;
-  if (gradients.empty()) return norm;
-  const auto norms = at::_foreach_norm(gradients, 2);
   double sum = 0;
-  for (std::size_t i = 0; i < norms.size(); ++i) {
-    const double value = norms[i].item<double>();
-    if (!std::isfinite(value) && norm.nonFiniteKey.empty()) norm.nonFiniteKey = owners[i]->key;
-    sum += value * value;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!std::isfinite(sums[i]) && norm.nonFiniteKey.empty())
+      norm.nonFiniteKey = m_parameters[all[i].parameter].key;
+    sum += sums[i];
   }
   norm.value = std::sqrt(sum);
   return norm;
@@ -49,22 +87,63 @@ AdamW::GradientNorm AdamW::gradientNorm() const {
 void AdamW::step(std::int64_t number, double rateFactor, double gradientFactor) {
   const at::NoGradGuard noGradients;
   makeState();
+  const std::vector<Piece> all = pieces();
+  if (onCpu())
+    stepByPieces(all, number, rateFactor, gradientFactor);
+  else
+    stepByLibTorch(all, number, rateFactor, gradientFactor);
+  // Layers keep copies of their weights in the dtype they compute in, and make them anew when the
+  // version changes. Neither way of updating changes it by itself.
+  for (const Piece& p : all)
+    if (p.begin == 0) m_parameters[p.parameter].value.unsafeGetTensorImpl()->bump_version();
+  dropGradients();
+}
+
+void AdamW::stepByPieces(const std::vector<Piece>& all,
+                         std::int64_t number,
+                         double rateFactor,
+                         double gradientFactor) {
+  const double t = static_cast<double>(number);
+  const double biased1 = 1 - std::pow(m_options.beta1, t),
+               biased2 = 1 - std::pow(m_options.beta2, t);
+  at::parallel_for(
+      0, static_cast<std::int64_t>(all.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+          const Piece& p = all[i];
+          const Trainable& parameter = m_parameters[p.parameter];
+          const double rate = parameter.learningRate * rateFactor;
+          kernels::adamW({static_cast<float>(m_options.beta1),
+                          static_cast<float>(m_options.beta2),
+                          static_cast<float>(m_options.epsilon),
+                          static_cast<float>(1 - rate * m_options.weightDecay),
+                          static_cast<float>(rate / biased1),
+                          static_cast<float>(1 / std::sqrt(biased2)),
+                          static_cast<float>(gradientFactor)},
+                         p.size,
+                         parameter.value.grad().const_data_ptr<float>() + p.begin,
+                         m_mean[p.parameter].mutable_data_ptr<float>() + p.begin,
+                         m_square[p.parameter].mutable_data_ptr<float>() + p.begin,
+                         parameter.value.mutable_data_ptr<float>() + p.begin);
+        }
+      });
+}
+
+/// The same by at::_fused_adamw_, clipping folded in as its gradient scale.
+void AdamW::stepByLibTorch(const std::vector<Piece>& all,
+                           std::int64_t number,
+                           double rateFactor,
+                           double gradientFactor) {
   struct Lists {
     std::vector<at::Tensor> values, gradients, means, squares;
   };
   std::map<double, Lists> byRate;
-  for (std::size_t i = 0; i < m_parameters.size(); ++i) {
-    const at::Tensor& value = m_parameters[i].value;
-    at::Tensor gradient = value.grad();
-    if (!gradient.defined()) continue;
-    // The kernel walks all four in memory order.
-    if (gradient.strides() != value.strides())
-      gradient = at::empty_like(value.detach()).copy_(gradient);
-    Lists& lists = byRate[m_parameters[i].learningRate];
-    lists.values.push_back(value);
-    lists.gradients.push_back(gradient);
-    lists.means.push_back(m_mean[i]);
-    lists.squares.push_back(m_square[i]);
+  for (const Piece& p : all) {
+    if (p.begin > 0) continue;
+    Lists& lists = byRate[m_parameters[p.parameter].learningRate];
+    lists.values.push_back(m_parameters[p.parameter].value);
+    lists.gradients.push_back(m_parameters[p.parameter].value.grad());
+    lists.means.push_back(m_mean[p.parameter]);
+    lists.squares.push_back(m_square[p.parameter]);
   }
   for (auto& [rate, lists] : byRate) {
     const auto scalar = lists.values.front().options().requires_grad(false);
@@ -87,7 +166,6 @@ void AdamW::step(std::int64_t number, double rateFactor, double gradientFactor) 
                       /*maximize=*/false,
                       scale);
   }
-  dropGradients();
 }
 
 void AdamW::dropGradients() {

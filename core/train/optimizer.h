@@ -34,7 +34,7 @@ class AdamW {
     double value = 0;          ///< 2-norm over all gradients
     std::string nonFiniteKey;  ///< first parameter whose gradient is not finite; empty = none
   };
-  GradientNorm gradientNorm() const;
+  GradientNorm gradientNorm();
   /// The update number `number` (from 1), with learning rates and gradients scaled; gradients are
   /// gone afterwards. Parameters without a gradient stay as they are.
   void step(std::int64_t number, double rateFactor, double gradientFactor);
@@ -50,7 +50,18 @@ class AdamW {
   std::vector<at::Tensor> m_mean, m_square;  ///< empty until the first step
   api::OptimizerOptions m_options;
 
+  struct Piece;
+  bool onCpu() const { return m_parameters.empty() || m_parameters.front().value.is_cpu(); }
   void makeState();
+  std::vector<Piece> pieces();
+  void stepByPieces(const std::vector<Piece>& all,
+                    std::int64_t number,
+                    double rateFactor,
+                    double gradientFactor);
+  void stepByLibTorch(const std::vector<Piece>& all,
+                      std::int64_t number,
+                      double rateFactor,
+                      double gradientFactor);
 };
 
 }  // namespace likeness::train

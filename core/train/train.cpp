@@ -128,7 +128,7 @@ Result<bool> Job::loadModel() {
   const auto size = measureModel(*files, m_request.lora.targets);
   if (!size) return api::fail(size.error());
   m_recipe = completeRecipe(m_request, size->resolution);
-  m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device, size->unetParameters);
+  m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
   if (auto enough = checkResources(*size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
 

@@ -27,13 +27,15 @@ api::TrainRequest tinyRecipe(api::Method method, bool withClass);
 
 /// The tiny model with a trainer on it.
 struct TinyTraining {
-  TinyTraining(const std::filesystem::path& folder, const api::TrainRequest& recipe)
+  TinyTraining(const std::filesystem::path& folder,
+               const api::TrainRequest& recipe,
+               at::ScalarType compute = at::kFloat)
       : model(loadTiny(folder)),
         trainer(model,
                 recipe,
                 randomLatents(kPhotos, "a photo of sks toy", 1),
                 randomLatents(recipe.prior.classImages, "a photo of toy", 2),
-                at::kFloat) {}
+                compute) {}
   nn::StableDiffusion model;
   Trainer trainer;
 };
