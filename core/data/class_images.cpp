@@ -117,12 +117,18 @@ class Maker {
     const std::stop_callback passOn(m_reporter.stop(), [&] { stop.request_stop(); });
     const auto begin = Clock::now();
     generate::Callbacks callbacks;
+    // A batch comes out at once at its end; the time that is left is known after its first step.
+    callbacks.onStep = [&](std::int64_t step, std::int64_t steps) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      m_perPicture = seconds * static_cast<double>(steps) /
+                     static_cast<double>(step * static_cast<std::int64_t>(missing.size()));
+      m_secondsLeft = seconds * static_cast<double>(steps - step) / static_cast<double>(step);
+      reportProgress();
+    };
     callbacks.onBatch = [&](std::int64_t first, const at::Tensor& latents) {
       auto next = missing.begin() + first;
       const auto pictures = generator.decode(latents);
       m_set.made += static_cast<std::int64_t>(pictures.size());
-      m_perPicture = std::chrono::duration<double>(Clock::now() - begin).count() /
-                     static_cast<double>(m_set.made);
       for (const auto& picture : pictures) {
         if (written) written = write(*next++, picture);
       }
@@ -156,11 +162,12 @@ class Maker {
                         total,
                         m_picture.prompt,
                         m_picture.seed + at});
-    m_reporter.progress({api::Stage::ClassImages,
-                         m_done,
-                         total,
-                         m_perPicture,
-                         m_perPicture * static_cast<double>(total - m_done)});
+    reportProgress();
+  }
+
+  void reportProgress() {
+    const auto total = static_cast<std::int64_t>(m_set.files.size());
+    m_reporter.progress({api::Stage::ClassImages, m_done, total, m_perPicture, m_secondsLeft});
   }
 
   const api::GenerateRequest& m_picture;
@@ -169,7 +176,7 @@ class Maker {
   base::Reporter& m_reporter;
   ClassImageSet& m_set;
   std::int64_t m_done = 0;
-  double m_perPicture = 0;
+  double m_perPicture = 0, m_secondsLeft = 0;
 };
 
 }  // namespace

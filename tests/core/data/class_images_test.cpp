@@ -76,6 +76,10 @@ TEST_F(ClassImagesTest, MakesThemOnceWithTheirRequestInside) {
   EXPECT_EQ(contents(again), before);
   EXPECT_EQ(reporter.of(api::PictureKind::ClassImage).size(), 6U) << "found ones are shown too";
   EXPECT_EQ(reporter.progresses.back().done, 3);
+  // Known before the first picture is there.
+  EXPECT_TRUE(std::ranges::any_of(reporter.progresses, [](const api::Progress& p) {
+    return p.done == 0 && p.total == 3 && p.secondsLeft > 0;
+  }));
 }
 
 TEST_F(ClassImagesTest, MissingAndDamagedOnesAreMadeAgain) {
