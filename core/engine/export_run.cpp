@@ -84,7 +84,7 @@ Difference compare(const Image& a, const Image& b) {
 }
 
 Result<void> writeKohya(const workspace::ResolvedModel& resolved, const ExportRequest& request) {
-  auto tensors = tensor::loadSafetensors(resolved.adapterFile);
+  auto tensors = nn::loadPeftLora(resolved.adapterFile);
   if (!tensors) return fail(tensors.error());
   const LoraOptions& lora = resolved.run->lora;
   const double alpha = lora.alpha > 0 ? lora.alpha : static_cast<double>(lora.rank);

@@ -43,11 +43,12 @@ api::Result<void> saveKohyaLora(const tensor::StateDict& peft,
                                 at::ScalarType dtype,
                                 double alpha,
                                 const std::map<std::string, std::string>& metadata);
-/// PEFT keys as diffusers' load_lora_weights reads them ("unet.<path>.lora_A.weight"), rank and
-/// alpha in `lora_adapter_metadata`.
+/// A run's checkpoint: PEFT keys as diffusers' load_lora_weights reads them
+/// ("unet.<path>.lora_A.weight"), in fp32, rank and alpha in `lora_adapter_metadata`.
 api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
                                                const std::filesystem::path& out,
-                                               at::ScalarType dtype,
                                                double alpha);
+/// The counterpart, with the keys that attachLora returns. Errors: those of loadSafetensors.
+api::Result<tensor::StateDict> loadPeftLora(const std::filesystem::path& file);
 
 }  // namespace likeness::nn

@@ -11,7 +11,8 @@
 namespace likeness::nn {
 namespace {
 
-constexpr std::string_view downSuffix = ".lora_A.weight", upSuffix = ".lora_B.weight";
+constexpr std::string_view unetPrefix = "unet.", downSuffix = ".lora_A.weight",
+                           upSuffix = ".lora_B.weight";
 
 std::int64_t rankOf(const tensor::StateDict& peft) {
   for (const auto& [key, tensor] : peft)
@@ -92,18 +93,27 @@ api::Result<void> saveKohyaLora(const tensor::StateDict& peft,
 
 api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
                                                const std::filesystem::path& out,
-                                               at::ScalarType dtype,
                                                double alpha) {
   tensor::StateDict tensors;
   std::set<std::string> targets;
   for (const auto& [key, tensor] : peft) {
-    tensors.emplace("unet." + key, tensor);
+    tensors.emplace(std::string(unetPrefix) + key, tensor);
     if (key.ends_with(downSuffix)) targets.insert(key.substr(0, key.size() - downSuffix.size()));
   }
   const nlohmann::json config = {
       {"unet.r", rankOf(peft)}, {"unet.lora_alpha", alpha}, {"unet.target_modules", targets}};
   return tensor::saveSafetensors(
-      out, tensors, {{"format", "pt"}, {"lora_adapter_metadata", config.dump()}}, dtype);
+      out, tensors, {{"format", "pt"}, {"lora_adapter_metadata", config.dump()}}, at::kFloat);
+}
+
+api::Result<tensor::StateDict> loadPeftLora(const std::filesystem::path& file) {
+  auto tensors = tensor::loadSafetensors(file, at::kFloat);
+  if (!tensors) return tensors;
+  tensor::StateDict peft;
+  for (auto& [key, tensor] : *tensors)
+    peft.emplace(key.starts_with(unetPrefix) ? key.substr(unetPrefix.size()) : key,
+                 std::move(tensor));
+  return peft;
 }
 
 }  // namespace likeness::nn

@@ -8,6 +8,7 @@
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
+#include "core/nn/adapters.h"
 #include "core/workspace/resolve_model.h"
 
 namespace likeness::train {
@@ -28,13 +29,14 @@ api::Result<void> writeParts(const fs::path& folder,
                              workspace::CheckpointManifest& manifest,
                              const CheckpointTensors& tensors) {
   if (auto made = base::makeFolder(folder); !made) return made;
-  std::map<std::string, std::string> metadata{{"format", "pt"},
-                                              {"step", std::to_string(manifest.step)}};
-  if (manifest.kind == api::Method::Lora) metadata["alpha"] = std::to_string(manifest.alpha);
+  const std::map<std::string, std::string> metadata{{"format", "pt"},
+                                                    {"step", std::to_string(manifest.step)}};
   manifest.files.clear();
   for (const auto& [name, tensorsOfFile] : tensors) {
-    auto written =
-        tensor::saveSafetensors(folder / name, tensorsOfFile, metadata, at::ScalarType::Float);
+    auto written = name == workspace::kAdapterFile
+                       ? nn::savePeftLora(tensorsOfFile, folder / name, manifest.alpha)
+                       : tensor::saveSafetensors(
+                             folder / name, tensorsOfFile, metadata, at::ScalarType::Float);
     if (!written) return api::fail(written.error());
     manifest.files.push_back({name, written->bytes, written->sha256});
   }

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/data/class_images.h"
 #include "core/generate/generate.h"
+#include "core/nn/adapters.h"
 #include "core/tensor/device.h"
 #include "core/train/footprint.h"
 #include "core/train/recipe.h"
@@ -278,7 +279,9 @@ Result<void> Job::restore(Trainer& trainer) {
   };
   for (const auto& [part, weights] : trainer.weights()) {
     const std::string name = part + ".safetensors";
-    auto tensors = tensor::loadSafetensors(m_checkpoint->folder / name, at::kFloat);
+    const fs::path file = m_checkpoint->folder / name;
+    auto tensors = name == workspace::kAdapterFile ? nn::loadPeftLora(file)
+                                                   : tensor::loadSafetensors(file, at::kFloat);
     if (!tensors) return api::fail(tensors.error());
     if (tensors->size() != weights.size()) return damaged(name);
     for (const auto& [key, weight] : weights) {

@@ -53,7 +53,7 @@ def theirs(model, lora=None):
     if lora:
         pipeline.load_lora_weights(str(lora.parent), weight_name=lora.name)
         adapted = sum(hasattr(m, "lora_A") for m in pipeline.unet.modules())
-        held = sum(".lora_down." in key for key in load_file(lora))
+        held = sum(".lora_down." in key or ".lora_A." in key for key in load_file(lora))
         if adapted != held:
             sys.exit(f"diffusers took {adapted} of the {held} modules in {lora}")
     picture = pipeline(PROMPT, latents=latents.clone(), num_inference_steps=SAMPLER_STEPS, guidance_scale=GUIDANCE, height=SIDE, width=SIDE)
@@ -94,6 +94,7 @@ def check(folder):
         "full, diffusers folder": ("full", theirs(export(full, "diffusers", "fp32"))),
         "lora, kohya file": ("lora", theirs(starter, kohya["fp32"])),
         "lora, merged diffusers folder": ("lora", theirs(export(lora, "diffusers", "fp32"))),
+        "lora, the checkpoint's adapter": ("lora", theirs(starter, next(lora.glob("checkpoints/*/adapter.safetensors")))),
     }
     rounded = {
         "full, diffusers folder": ("full", theirs(export(full, "diffusers", "fp16"))),

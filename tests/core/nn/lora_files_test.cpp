@@ -94,7 +94,7 @@ TEST_F(LoraFile, KohyaComesBackInAFreshModel) {
 
 TEST_F(LoraFile, PeftComesBackInAFreshModel) {
   const fs::path file = m_folder / "adapter.safetensors";
-  const auto written = savePeftLora(m_adapter, file, at::kFloat, 6);
+  const auto written = savePeftLora(m_adapter, file, 6);
   ASSERT_TRUE(written);
   EXPECT_EQ(written->sha256, base::sha256File(file).value());
   EXPECT_LE(relativeError(unetOutput(with(file)), unetOutput(m_trained)), roundTripTolerance);
@@ -102,6 +102,7 @@ TEST_F(LoraFile, PeftComesBackInAFreshModel) {
   tensor::StateDict expected;
   for (const auto& [key, tensor] : m_adapter) expected.emplace("unet." + key, tensor);
   EXPECT_TRUE(equal(mustRead(file), expected));
+  EXPECT_TRUE(equal(loadPeftLora(file).value(), m_adapter));
   const auto opened = weights::SafetensorsFile::open(file);
   const auto config = json::parse(opened->metadata().at("lora_adapter_metadata"));
   EXPECT_EQ(config["unet.r"], 4);
