@@ -15,7 +15,7 @@
 #include <numeric>
 
 #include "core/nn/functions.h"
-#include "core/nn/kernels.h"
+#include "core/nn/kernel_dispatch.h"
 
 namespace likeness::nn::functions {
 namespace {
@@ -24,35 +24,9 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-/// Where kernels.h can work.
-bool hasKernels(const at::Tensor& x) {
-  const auto dtype = x.scalar_type();
-  return x.is_cpu() && (dtype == at::kFloat || dtype == at::kDouble || dtype == at::kBFloat16);
-}
-
-/// Calls body(T{}, Real{}) for the dtype of x.
-template <class Body>
-void dispatch(const at::Tensor& x, const Body& body) {
-  if (x.scalar_type() == at::kDouble) return body(double{}, double{});
-  if (x.scalar_type() == at::kFloat) return body(float{}, float{});
-  body(kernels::Bf16{}, float{});
-}
-
-template <class T>
-const T* in(const at::Tensor& x) {
-  return static_cast<const T*>(x.const_data_ptr());
-}
-template <class T>
-T* out(const at::Tensor& x) {
-  return static_cast<T*>(x.mutable_data_ptr());
-}
-
 at::ScalarType realType(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
-
-/// How many things of `size` values a thread must get for sharing to be worth it.
-std::int64_t grain(std::int64_t size) { return std::max<std::int64_t>(1, 8192 / size); }
 
 /// Runs body(picture, shape) for pieces of whole groups of every picture, on LibTorch's threads. A
 /// piece is at least 48 channels wide (a cache line and a half in bf16) and, where groups allow it,

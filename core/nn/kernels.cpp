@@ -440,6 +440,70 @@ LIKENESS_INLINE void softmaxBackwardBody(
   }
 }
 
+// ---- windows
+
+template <class T>
+LIKENESS_INLINE void windowsForwardBody(
+    const WindowShape& s, std::int64_t first, std::int64_t last, const T* x, T* rows) {
+  const auto bytes = [](std::int64_t values) {
+    return static_cast<std::size_t>(values) * sizeof(T);
+  };
+  for (std::int64_t row = first; row < last; ++row) {
+    const std::int64_t outY = row / s.outWidth;  // counted through all pictures
+    const T* picture = x + outY / s.outHeight * s.height * s.width * s.channels;
+    const std::int64_t top = outY % s.outHeight * s.stride - s.padding;
+    const std::int64_t left = row % s.outWidth * s.stride - s.padding;
+    // One line of a window lies side by side in the picture; only its ends may be outside.
+    const std::int64_t before = std::clamp<std::int64_t>(-left, 0, s.kernel);
+    const std::int64_t after =
+        std::clamp<std::int64_t>(left + s.kernel - s.width, 0, s.kernel - before);
+    const std::int64_t inside = s.kernel - before - after;
+    T* to = rows + row * s.kernel * s.kernel * s.channels;
+    for (std::int64_t y = top; y < top + s.kernel; ++y, to += s.kernel * s.channels) {
+      if (y < 0 || y >= s.height || inside == 0) {
+        std::memset(to, 0, bytes(s.kernel * s.channels));
+        continue;
+      }
+      std::memset(to, 0, bytes(before * s.channels));
+      std::memcpy(to + before * s.channels,
+                  picture + (y * s.width + left + before) * s.channels,
+                  bytes(inside * s.channels));
+      std::memset(to + (before + inside) * s.channels, 0, bytes(after * s.channels));
+    }
+  }
+}
+
+template <class T, class Real = RealOf<T>>
+LIKENESS_INLINE void windowsBackwardBody(
+    const WindowShape& s, std::int64_t first, std::int64_t last, const T* rows, T* dx) {
+  const std::int64_t window = s.kernel * s.kernel * s.channels;
+  std::vector<const T*> places(static_cast<std::size_t>(s.kernel * s.kernel));
+  for (std::int64_t pixel = first; pixel < last; ++pixel) {
+    const std::int64_t x = pixel % s.width, y = pixel / s.width % s.height;
+    const T* picture = rows + pixel / (s.width * s.height) * s.outHeight * s.outWidth * window;
+    std::size_t count = 0;
+    for (std::int64_t ky = 0; ky < s.kernel; ++ky) {
+      const std::int64_t top = y + s.padding - ky, outY = top / s.stride;
+      if (top < 0 || top % s.stride || outY >= s.outHeight) continue;
+      for (std::int64_t kx = 0; kx < s.kernel; ++kx) {
+        const std::int64_t left = x + s.padding - kx, outX = left / s.stride;
+        if (left < 0 || left % s.stride || outX >= s.outWidth) continue;
+        places[count++] =
+            picture + (outY * s.outWidth + outX) * window + (ky * s.kernel + kx) * s.channels;
+      }
+    }
+    forEachVector<Real, Tail::Overlap>(
+        s.channels, [&](std::int64_t c, std::int64_t lanes) LIKENESS_INLINE_LAMBDA {
+          Lanes<Real> sum{}, value;
+          for (std::size_t i = 0; i < count; ++i) {
+            load<Real>(value, places[i] + c, lanes);
+            sum += value;
+          }
+          store<Real>(dx + pixel * s.channels + c, sum, lanes);
+        });
+  }
+}
+
 }  // namespace
 
 LIKENESS_FOR_EACH_CPU void softmaxForward(
@@ -452,39 +516,49 @@ LIKENESS_FOR_EACH_CPU void softmaxBackward(
   softmaxBackwardBody(rows, size, scale, p, dp);
 }
 
-#define LIKENESS_KERNELS(T, Real)                                                  \
-  template <>                                                                      \
-  LIKENESS_FOR_EACH_CPU void groupNormForward<T, Real>(const GroupNormShape& s,    \
-                                                       const T* x,                 \
-                                                       const Real* weight,         \
-                                                       const Real* bias,           \
-                                                       T* y,                       \
-                                                       Real* mean,                 \
-                                                       Real* rstd) {               \
-    groupNormForwardBody(s, x, weight, bias, y, mean, rstd);                       \
-  }                                                                                \
-  template <>                                                                      \
-  LIKENESS_FOR_EACH_CPU void groupNormBackward<T, Real>(const GroupNormShape& s,   \
-                                                        const T* dy,               \
-                                                        const T* x,                \
-                                                        const Real* weight,        \
-                                                        const Real* bias,          \
-                                                        const Real* mean,          \
-                                                        const Real* rstd,          \
-                                                        T* dx,                     \
-                                                        Real* dWeight,             \
-                                                        Real* dBias) {             \
-    groupNormBackwardBody(s, dy, x, weight, bias, mean, rstd, dx, dWeight, dBias); \
-  }                                                                                \
-  template <>                                                                      \
-  LIKENESS_FOR_EACH_CPU void gegluForward<T>(                                      \
-      std::int64_t rows, std::int64_t size, const T* x, T* y) {                    \
-    gegluForwardBody<T>(rows, size, x, y);                                         \
-  }                                                                                \
-  template <>                                                                      \
-  LIKENESS_FOR_EACH_CPU void gegluBackward<T>(                                     \
-      std::int64_t rows, std::int64_t size, const T* dy, const T* x, T* dx) {      \
-    gegluBackwardBody<T>(rows, size, dy, x, dx);                                   \
+#define LIKENESS_KERNELS(T, Real)                                                          \
+  template <>                                                                              \
+  LIKENESS_FOR_EACH_CPU void groupNormForward<T, Real>(const GroupNormShape& s,            \
+                                                       const T* x,                         \
+                                                       const Real* weight,                 \
+                                                       const Real* bias,                   \
+                                                       T* y,                               \
+                                                       Real* mean,                         \
+                                                       Real* rstd) {                       \
+    groupNormForwardBody(s, x, weight, bias, y, mean, rstd);                               \
+  }                                                                                        \
+  template <>                                                                              \
+  LIKENESS_FOR_EACH_CPU void groupNormBackward<T, Real>(const GroupNormShape& s,           \
+                                                        const T* dy,                       \
+                                                        const T* x,                        \
+                                                        const Real* weight,                \
+                                                        const Real* bias,                  \
+                                                        const Real* mean,                  \
+                                                        const Real* rstd,                  \
+                                                        T* dx,                             \
+                                                        Real* dWeight,                     \
+                                                        Real* dBias) {                     \
+    groupNormBackwardBody(s, dy, x, weight, bias, mean, rstd, dx, dWeight, dBias);         \
+  }                                                                                        \
+  template <>                                                                              \
+  LIKENESS_FOR_EACH_CPU void gegluForward<T>(                                              \
+      std::int64_t rows, std::int64_t size, const T* x, T* y) {                            \
+    gegluForwardBody<T>(rows, size, x, y);                                                 \
+  }                                                                                        \
+  template <>                                                                              \
+  LIKENESS_FOR_EACH_CPU void gegluBackward<T>(                                             \
+      std::int64_t rows, std::int64_t size, const T* dy, const T* x, T* dx) {              \
+    gegluBackwardBody<T>(rows, size, dy, x, dx);                                           \
+  }                                                                                        \
+  template <>                                                                              \
+  LIKENESS_FOR_EACH_CPU void windowsForward<T>(                                            \
+      const WindowShape& s, std::int64_t first, std::int64_t last, const T* x, T* rows) {  \
+    windowsForwardBody<T>(s, first, last, x, rows);                                        \
+  }                                                                                        \
+  template <>                                                                              \
+  LIKENESS_FOR_EACH_CPU void windowsBackward<T>(                                           \
+      const WindowShape& s, std::int64_t first, std::int64_t last, const T* rows, T* dx) { \
+    windowsBackwardBody<T>(s, first, last, rows, dx);                                      \
   }
 
 LIKENESS_KERNELS(float, float)

@@ -1,6 +1,6 @@
-// Loops that LibTorch has no fused operator for, on plain memory: group norm with SiLU, and GEGLU,
-// forward and backward. Each is compiled for AVX-512, AVX2 and the baseline, and the loader picks
-// one. Arithmetic is fp32 (fp64 for double).
+// Loops that LibTorch has no fused operator for, on plain memory: group norm with SiLU, GEGLU,
+// softmax of attention, and windows of convolutions, forward and backward. Each is compiled for
+// AVX-512, AVX2 and the baseline, and the loader picks one. Arithmetic is fp32 (fp64 for double).
 #pragma once
 
 #include <cstdint>
@@ -57,5 +57,24 @@ void softmaxForward(
     std::int64_t rows, std::int64_t size, float scale, std::int64_t causalRows, Bf16* x);
 /// dx of the same from p = softmax(...), in place of dp: scale * p * (dp - sum(dp * p)).
 void softmaxBackward(std::int64_t rows, std::int64_t size, float scale, const Bf16* p, Bf16* dp);
+
+/// The windows of a square convolution over a channels-last batch. Every output pixel has one row:
+/// [kernel, kernel, channels], 0 where it reaches over the border.
+struct WindowShape {
+  std::int64_t height, width, channels;  ///< of a picture
+  std::int64_t outHeight, outWidth;      ///< of its output
+  std::int64_t kernel, stride, padding;
+};
+
+/// x [N, height, width, channels] -> the rows [first, last) of [N outHeight outWidth, kernel kernel
+/// channels]; `rows` is row 0.
+template <class T>
+void windowsForward(
+    const WindowShape& shape, std::int64_t first, std::int64_t last, const T* x, T* rows);
+/// The gradient of the pixels [first, last) of x from that of the rows: each pixel sums its places
+/// in the windows, in one fixed order.
+template <class T>
+void windowsBackward(
+    const WindowShape& shape, std::int64_t first, std::int64_t last, const T* rows, T* dx);
 
 }  // namespace likeness::nn::kernels

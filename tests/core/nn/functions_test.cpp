@@ -3,6 +3,10 @@
 #include "core/nn/functions.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/matmul.h>
@@ -198,6 +202,112 @@ TEST(Bf16, AttentionStaysWithinItsRoundings) {
   for (const auto& sizes : cases) checkAttention(sizes, false);
   checkAttention({2, 13, 13, 2, 5}, true);
   checkAttention({1, 77, 77, 6, 32}, true);
+}
+
+struct Convolution {
+  std::vector<std::int64_t> input;
+  std::int64_t out, kernel, stride, padding;
+};
+/// On both sides of every limit of output pixels, with odd sizes and windows wider than the
+/// picture.
+const Convolution convolutions[] = {{{2, 3, 5, 7}, 4, 3, 1, 1},
+                                    {{1, 37, 9, 4}, 5, 3, 2, 1},
+                                    {{3, 20, 8, 5}, 6, 3, 2, 0},
+                                    {{2, 16, 1, 1}, 3, 3, 1, 1},
+                                    {{1, 8, 2, 6}, 3, 5, 1, 2},
+                                    {{2, 5, 3, 4}, 7, 1, 1, 0},
+                                    {{1, 6, 17, 23}, 4, 3, 1, 1},
+                                    {{1, 6, 35, 37}, 4, 3, 1, 1}};
+
+TEST(Convolution, EveryGradientEqualsLibTorchsOwn) {
+  for (const auto& [input, out, kernel, stride, padding] : convolutions)
+    for (const auto dtype : {at::kDouble, at::kFloat}) {
+      SCOPED_TRACE(c10::str(input, " ", kernel, " ", stride, " ", padding, " ", dtype));
+      const auto layout = at::MemoryFormat::ChannelsLast;
+      const at::Tensor x = draw(input, 20).to(dtype).contiguous(layout);
+      const at::Tensor w = draw({out, input[1], kernel, kernel}, 21).to(dtype).contiguous(layout);
+      const at::Tensor b = draw({out}, 22).to(dtype);
+      const at::Tensor x1 = leaf(x), w1 = leaf(w), b1 = leaf(b);
+      const at::Tensor y1 = functions::conv2d(x1, {w1, w1}, {b1, b1}, stride, padding);
+      const at::Tensor x2 = leaf64(x), w2 = leaf64(w), b2 = leaf64(b);
+      const at::Tensor y2 = at::conv2d(x2, w2, b2, stride, padding);
+      const at::Tensor dy = draw(y2.sizes(), 23).to(dtype);
+      y1.backward(dy);
+      y2.backward(dy.to(at::kDouble));
+      // The same sums in another order.
+      const double bound = dtype == at::kDouble ? 1e-14 : 1e-6;
+      const auto expectClose = [&](const at::Tensor& a, const at::Tensor& wanted) {
+        EXPECT_EQ(a.sizes(), wanted.sizes());
+        EXPECT_LE(((a.to(at::kDouble) - wanted).norm() / wanted.norm()).item<double>(), bound);
+      };
+      expectClose(y1, y2);
+      expectClose(x1.grad(), x2.grad());
+      expectClose(w1.grad(), w2.grad());
+      expectClose(b1.grad(), b2.grad());
+      // A frozen weight keeps no input and passes the same gradient on.
+      const at::Tensor x3 = leaf(x);
+      functions::conv2d(x3, {w, w}, {b, b}, stride, padding).backward(dy);
+      EXPECT_TRUE(at::equal(x3.grad(), x1.grad()));
+    }
+}
+
+TEST(Convolution, StaysWithinItsRoundingsInBf16) {
+  for (const auto& [input, out, kernel, stride, padding] : convolutions) {
+    SCOPED_TRACE(c10::str(input, " ", kernel, " ", stride, " ", padding));
+    const auto layout = at::MemoryFormat::ChannelsLast;
+    const at::Tensor x = drawBf16(input, 24).contiguous(layout);
+    const at::Tensor w = drawBf16({out, input[1], kernel, kernel}, 25).contiguous(layout);
+    const at::Tensor x1 = leaf(x), w1 = leaf(w), x2 = leaf64(x), w2 = leaf64(w);
+    const at::Tensor y1 = functions::conv2d(x1, {w1, w1}, {}, stride, padding);
+    const at::Tensor y2 = at::conv2d(x2, w2, {}, stride, padding);
+    const at::Tensor dy = drawBf16(y2.sizes(), 26);
+    y1.backward(dy);
+    y2.backward(dy.to(at::kDouble));
+    expectWithin("y", y1, y2, rounded(y2));
+    expectWithin("dW", w1.grad(), w2.grad(), rounded(w2.grad()));
+    // Each place of a pixel in the windows is rounded, and their sum; no place exceeds the same
+    // sum of absolute values.
+    const at::Tensor x3 = leaf64(x);
+    at::conv2d(x3, w.to(at::kDouble).abs(), {}, stride, padding).backward(dy.to(at::kDouble).abs());
+    expectWithin("dx", x1.grad(), x2.grad(), u * x3.grad() + rounded(x2.grad()));
+  }
+}
+
+/// Threads get pieces of rows and of pixels: how those are cut must not show in any bit.
+TEST(Convolution, PiecesAddUpToTheWhole) {
+  for (const auto& [input, out, kernel, stride, padding] : convolutions) {
+    SCOPED_TRACE(c10::str(input, " ", kernel, " ", stride, " ", padding));
+    const std::int64_t n = input[0], channels = input[1], height = input[2], width = input[3];
+    const kernels::WindowShape shape{height,
+                                     width,
+                                     channels,
+                                     (height + 2 * padding - kernel) / stride + 1,
+                                     (width + 2 * padding - kernel) / stride + 1,
+                                     kernel,
+                                     stride,
+                                     padding};
+    const std::int64_t count = n * shape.outHeight * shape.outWidth, pixels = n * height * width;
+    const at::Tensor x = drawBf16({pixels, channels}, 27);
+    const auto rowsIn = [&](std::int64_t pieces) {
+      const at::Tensor rows = at::empty({count, kernel * kernel * channels}, x.options());
+      for (std::int64_t i = 0; i < pieces; ++i)
+        kernels::windowsForward<kernels::Bf16>(
+            shape, i * count / pieces, (i + 1) * count / pieces, bits(x), bits(rows));
+      return rows;
+    };
+    const at::Tensor rows = rowsIn(1);
+    const auto gradientIn = [&](std::int64_t pieces) {
+      const at::Tensor dx = at::empty_like(x);
+      for (std::int64_t i = 0; i < pieces; ++i)
+        kernels::windowsBackward<kernels::Bf16>(
+            shape, i * pixels / pieces, (i + 1) * pixels / pieces, bits(rows), bits(dx));
+      return dx;
+    };
+    for (const std::int64_t pieces : {2, 7}) {
+      EXPECT_TRUE(at::equal(rowsIn(pieces), rows));
+      EXPECT_TRUE(at::equal(gradientIn(pieces), gradientIn(1)));
+    }
+  }
 }
 
 TEST(Bf16, LargeAttentionStaysWithinItsRoundings) {
