@@ -8,13 +8,8 @@
 #include <cstring>
 #include <vector>
 
-// Sanitizers cannot run the loader's choice between versions of a function.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define LIKENESS_FOR_EACH_CPU \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define LIKENESS_FOR_EACH_CPU
-#endif
+#include "core/base/for_each_cpu.h"
+
 // Everything below the exported functions becomes a part of them, compiled anew for each CPU;
 // lambdas too.
 #define LIKENESS_INLINE [[gnu::always_inline]] inline
