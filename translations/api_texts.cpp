@@ -35,7 +35,8 @@ int main() {
       print("Options", field.label);
       print("Options", field.help);
       print("Options", field.unit);
-      for (const std::string_view choice : field.choices) print("Options", choice);
+      for (const std::string_view choice : field.labels.empty() ? field.choices : field.labels)
+        print("Options", choice);
     }
   });
   std::puts("};");

@@ -33,6 +33,8 @@ struct FieldInfo {
   bool advanced = false;                               ///< hidden behind "Expert"
   FieldKind kind = FieldKind::Text;                    ///< set by field()
   std::span<const std::string_view> choices = {};      ///< of a Choice; set by field()
+  std::span<const std::string_view> labels =
+      {};  ///< names of the choices where keys are not readable
 };
 
 /// Names of an enum's values in declaration order: specialise for every enum in an option struct.
@@ -106,6 +108,7 @@ constexpr auto field(FieldInfo info) {
   Field<S> row{info};
   row.kind = detail::kindOf<M>();
   if constexpr (std::is_enum_v<M>) row.choices = EnumNames<M>::names;
+  if constexpr (requires { EnumNames<M>::labels; }) row.labels = EnumNames<M>::labels;
   row.get = [](const S& object) -> FieldValue {
     const M& member = detail::reach<First, Rest...>(object);
     if constexpr (std::is_same_v<M, bool>)

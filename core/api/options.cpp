@@ -9,14 +9,24 @@ namespace likeness::api {
 namespace {
 
 constexpr std::string_view kSamplerHelp =
-    "The method that turns noise into a picture. DPM++ 2M needs the fewest steps; DDIM is the "
-    "classic.";
+    "The method that turns noise into a picture. DPM++ 2M and UniPC need few steps, DDIM is the "
+    "classic, Heun and DPM++ SDE take twice the time per step; LCM needs a model made for it.";
 constexpr std::string_view kStepsHelp = "More steps give cleaner pictures and take longer.";
 constexpr std::string_view kGuidanceHelp =
     "How closely a picture follows the words. Higher is more literal and more contrasty; 1 turns "
     "guidance off.";
 constexpr std::string_view kKarrasHelp =
-    "Spends more of the steps on fine detail. For Euler and DPM++ 2M only.";
+    "Spends more of the steps on fine detail. For Euler, Heun, DPM++ and UniPC.";
+constexpr std::string_view kExponentialHelp =
+    "Spends most of the steps on fine detail, in place of Karras spacing. For the same samplers.";
+constexpr std::string_view kSpacingHelp =
+    "Which noise levels the steps visit. auto does as the model says; trailing begins at pure "
+    "noise.";
+constexpr std::string_view kZeroSnrHelp =
+    "Lets pictures become very dark or very bright. auto does as the model says; only for models "
+    "that predict velocity.";
+constexpr std::string_view kGuidanceRescaleHelp =
+    "Takes back the harsh contrast of strong guidance: 0 not at all, 0.7 is usual with zero SNR.";
 constexpr std::string_view kEtaHelp =
     "Fresh noise added in each step: 0 gives the same picture again, 1 is fully random. For DDIM "
     "only.";
@@ -42,6 +52,22 @@ struct SamplingRows {
   static constexpr auto eta(FieldInfo info) {
     info.advanced = true, info.min = 0, info.max = 1, info.step = 0.1;
     return row<&SamplingOptions::eta>(info, kEtaHelp);
+  }
+  static constexpr auto exponential(FieldInfo info) {
+    info.advanced = true;
+    return row<&SamplingOptions::exponential>(info, kExponentialHelp);
+  }
+  static constexpr auto spacing(FieldInfo info) {
+    info.advanced = true;
+    return row<&SamplingOptions::spacing>(info, kSpacingHelp);
+  }
+  static constexpr auto zeroSnr(FieldInfo info) {
+    info.advanced = true;
+    return row<&SamplingOptions::zeroSnr>(info, kZeroSnrHelp);
+  }
+  static constexpr auto guidanceRescale(FieldInfo info) {
+    info.advanced = true, info.min = 0, info.max = 1, info.step = 0.1;
+    return row<&SamplingOptions::guidanceRescale>(info, kGuidanceRescaleHelp);
   }
 
  private:
@@ -116,6 +142,10 @@ std::span<const Field<SamplingOptions>> fields<SamplingOptions>() {
       Rows::guidance({.key = "guidance", .label = "Guidance"}),
       Rows::karras({.key = "karras", .label = "Karras spacing"}),
       Rows::eta({.key = "eta", .label = "Eta"}),
+      Rows::exponential({.key = "exponential", .label = "Exponential spacing"}),
+      Rows::spacing({.key = "spacing", .label = "Timestep spacing"}),
+      Rows::zeroSnr({.key = "zeroSnr", .label = "Zero SNR"}),
+      Rows::guidanceRescale({.key = "guidanceRescale", .label = "Guidance rescale"}),
   };
   return rows;
 }
@@ -297,6 +327,11 @@ std::span<const Field<PriorOptions>> fields<PriorOptions>() {
       Rows::guidance({.key = "classGuidance", .label = "Class picture guidance", .advanced = true}),
       Rows::karras({.key = "classKarras", .label = "Class picture Karras spacing"}),
       Rows::eta({.key = "classEta", .label = "Class picture eta"}),
+      Rows::exponential({.key = "classExponential", .label = "Class picture exponential spacing"}),
+      Rows::spacing({.key = "classSpacing", .label = "Class picture timestep spacing"}),
+      Rows::zeroSnr({.key = "classZeroSnr", .label = "Class picture zero SNR"}),
+      Rows::guidanceRescale(
+          {.key = "classGuidanceRescale", .label = "Class picture guidance rescale"}),
   };
   return rows;
 }
@@ -367,6 +402,10 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
       Rows::guidance({.key = "sampleGuidance", .label = "Sample guidance", .advanced = true}),
       Rows::karras({.key = "sampleKarras", .label = "Sample Karras spacing"}),
       Rows::eta({.key = "sampleEta", .label = "Sample eta"}),
+      Rows::exponential({.key = "sampleExponential", .label = "Sample exponential spacing"}),
+      Rows::spacing({.key = "sampleSpacing", .label = "Sample timestep spacing"}),
+      Rows::zeroSnr({.key = "sampleZeroSnr", .label = "Sample zero SNR"}),
+      Rows::guidanceRescale({.key = "sampleGuidanceRescale", .label = "Sample guidance rescale"}),
       field<&S::probeEvery>({.key = "probeEvery",
                              .label = "Measure every",
                              .help = "Steps between measurements of the true loss. 0 is a "

@@ -14,7 +14,21 @@ namespace likeness::api {
 enum class Method { Full, Lora };
 enum class DType { Auto, Fp32, Bf16 };
 enum class FileDType { Fp16, Bf16, Fp32 };
-enum class SamplerKind { Ddim, Euler, Dpmpp2m };
+enum class SamplerKind {
+  Ddim,
+  Euler,
+  Dpmpp2m,
+  Ddpm,
+  Pndm,
+  EulerAncestral,
+  Heun,
+  Dpmpp2mSde,
+  DpmppSde,
+  UniPc,
+  Lcm
+};
+enum class TimestepSpacing { Auto, Leading, Linspace, Trailing };
+enum class ZeroSnr { Auto, On, Off };
 enum class LrScheduleKind { Constant, Linear, Cosine };
 enum class ExportFormat { Diffusers, KohyaLora };
 
@@ -31,8 +45,51 @@ struct EnumNames<FileDType> {
   static constexpr std::array<std::string_view, 3> names{"fp16", "bf16", "fp32"};
 };
 template <>
+struct EnumNames<TimestepSpacing> {
+  static constexpr std::array<std::string_view, 4> names{"auto", "leading", "linspace", "trailing"};
+};
+template <>
+struct EnumNames<ZeroSnr> {
+  static constexpr std::array<std::string_view, 3> names{"auto", "on", "off"};
+};
+
+/// What the programs know of a sampler: the one list, in the order of SamplerKind.
+struct SamplerInfo {
+  SamplerKind kind;
+  std::string_view key, label;  ///< of YAML and flags; of the window and A1111's parameters
+  bool sigmas;                  ///< Karras and exponential sigmas apply
+  bool eta;
+  bool spacing;  ///< timestep spacing applies; LCM has its own levels
+  bool draws;    ///< draws noise on the way (DDIM only with eta)
+  int maxSteps;  ///< LCM was distilled on 50 levels
+};
+inline constexpr std::array<SamplerInfo, 11> kSamplers{{
+    {SamplerKind::Ddim, "ddim", "DDIM", false, true, true, false, 1000},
+    {SamplerKind::Euler, "euler", "Euler", true, false, true, false, 1000},
+    {SamplerKind::Dpmpp2m, "dpmpp_2m", "DPM++ 2M", true, false, true, false, 1000},
+    {SamplerKind::Ddpm, "ddpm", "DDPM", false, false, true, true, 1000},
+    {SamplerKind::Pndm, "pndm", "PLMS", false, false, true, false, 1000},
+    {SamplerKind::EulerAncestral, "euler_a", "Euler a", true, false, true, true, 1000},
+    {SamplerKind::Heun, "heun", "Heun", true, false, true, false, 1000},
+    {SamplerKind::Dpmpp2mSde, "dpmpp_2m_sde", "DPM++ 2M SDE", true, false, true, true, 1000},
+    {SamplerKind::DpmppSde, "dpmpp_sde", "DPM++ SDE", true, false, true, true, 1000},
+    {SamplerKind::UniPc, "unipc", "UniPC", true, false, true, false, 1000},
+    {SamplerKind::Lcm, "lcm", "LCM", false, false, false, true, 50},
+}};
+constexpr const SamplerInfo& samplerInfo(SamplerKind kind) {
+  return kSamplers[static_cast<std::size_t>(kind)];
+}
+namespace detail {
+constexpr auto samplerTexts(std::string_view SamplerInfo::*text) {
+  std::array<std::string_view, kSamplers.size()> texts;
+  for (std::size_t i = 0; i < texts.size(); ++i) texts[i] = kSamplers[i].*text;
+  return texts;
+}
+}  // namespace detail
+template <>
 struct EnumNames<SamplerKind> {
-  static constexpr std::array<std::string_view, 3> names{"ddim", "euler", "dpmpp_2m"};
+  static constexpr auto names = detail::samplerTexts(&SamplerInfo::key);
+  static constexpr auto labels = detail::samplerTexts(&SamplerInfo::label);
 };
 template <>
 struct EnumNames<LrScheduleKind> {
@@ -58,9 +115,13 @@ struct SubjectOptions {
 struct SamplingOptions {
   SamplerKind sampler = SamplerKind::Ddim;
   std::int64_t steps = 50;
-  double guidance = 7.5;  ///< 1 = off (one forward per step)
-  bool karras = false;    ///< Karras sigmas; euler and dpmpp_2m only
-  double eta = 0;         ///< DDIM's stochasticity, 0..1
+  double guidance = 7.5;     ///< 1 = off (one forward per step)
+  bool karras = false;       ///< Karras sigmas; see SamplerInfo::sigmas
+  double eta = 0;            ///< DDIM's stochasticity, 0..1
+  bool exponential = false;  ///< sigmas evenly spaced in their logarithm, in place of Karras
+  TimestepSpacing spacing = TimestepSpacing::Auto;  ///< auto = the model's own
+  ZeroSnr zeroSnr = ZeroSnr::Auto;  ///< rescaled noise levels, the last without any signal
+  double guidanceRescale = 0;       ///< phi of Lin et al. 2024, 0..1
   bool operator==(const SamplingOptions&) const = default;
 };
 

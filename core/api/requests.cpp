@@ -132,20 +132,64 @@ Errors sectionRanges(const R& request) {
   return errors;
 }
 
-void checkSampling(Errors& errors,
-                   const SamplingOptions& sampling,
-                   const std::string& karrasPath,
-                   const std::string& etaPath) {
-  if (sampling.karras && sampling.sampler == SamplerKind::Ddim)
+/// The keys of the samplers that have a property: "euler, heun or unipc".
+std::string samplersWith(bool SamplerInfo::*property) {
+  std::vector<std::string_view> keys;
+  for (const SamplerInfo& info : kSamplers)
+    if (info.*property) keys.push_back(info.key);
+  std::string out;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    out.append(i == 0 ? "" : i + 1 == keys.size() ? " or " : ", ").append(keys[i]);
+  return out;
+}
+
+/// `prefix` leads to the keys: "sampling.", or "prior.class" whose keys go on with a capital.
+void checkSampling(Errors& errors, const SamplingOptions& sampling, const std::string& prefix) {
+  const SamplerInfo& info = samplerInfo(sampling.sampler);
+  const std::string label(info.label);
+  const auto path = [&](std::string key) {
+    if (!prefix.ends_with('.')) key[0] = static_cast<char>(key[0] - 'a' + 'A');
+    return prefix + key;
+  };
+  const auto needs = [&](bool wanted,
+                         bool SamplerInfo::*property,
+                         const char* key,
+                         const char* what,
+                         const char* off) {
+    if (wanted && !(info.*property))
+      contradiction(errors,
+                    path(key),
+                    std::string(what) + " does not go with the " + label + " sampler",
+                    std::string(off) + ", or choose " + samplersWith(property) + " as sampler");
+  };
+  needs(sampling.karras, &SamplerInfo::sigmas, "karras", "Karras spacing", "Turn it off");
+  needs(sampling.exponential,
+        &SamplerInfo::sigmas,
+        "exponential",
+        "Exponential spacing",
+        "Turn it off");
+  needs(sampling.eta > 0, &SamplerInfo::eta, "eta", "Eta", "Set it to 0");
+  needs(sampling.spacing != TimestepSpacing::Auto,
+        &SamplerInfo::spacing,
+        "spacing",
+        "Timestep spacing",
+        "Set it to auto");
+  if (info.sigmas && sampling.karras && sampling.exponential)
     contradiction(errors,
-                  karrasPath,
-                  "Karras spacing does not go with the DDIM sampler",
-                  "Turn it off, or choose euler or dpmpp_2m as sampler");
-  if (sampling.eta > 0 && sampling.sampler != SamplerKind::Ddim)
+                  path("exponential"),
+                  "Karras and exponential spacing exclude each other",
+                  "Turn one of them off");
+  if (sampling.steps > info.maxSteps && sampling.steps <= 1000)
+    contradiction(
+        errors,
+        path("steps"),
+        "The " + label + " sampler has at most " + std::to_string(info.maxSteps) + " steps",
+        "Lower the steps (4 to 8 are usual), or choose another sampler");
+  if (sampling.guidanceRescale > 0 && sampling.guidance == 1)
     contradiction(errors,
-                  etaPath,
-                  "Eta is an option of the DDIM sampler alone",
-                  "Set it to 0, or choose ddim as sampler");
+                  path("guidanceRescale"),
+                  "Guidance is off, so there is nothing to rescale",
+                  "Set guidance rescale to 0, or guidance to more than 1");
 }
 
 void checkModel(Errors& errors,
@@ -290,9 +334,9 @@ std::vector<FieldError> validate(const TrainRequest& r) {
     missing(errors, "lora.targets", "Adapted layers", "Name at least one layer, such as to_q");
   if (r.prior.classImages > 0) {
     checkClassPrompt(errors, r.subject);
-    checkSampling(errors, r.prior.sampling, "prior.classKarras", "prior.classEta");
+    checkSampling(errors, r.prior.sampling, "prior.class");
   }
-  checkSampling(errors, r.watch.sampling, "watch.sampleKarras", "watch.sampleEta");
+  checkSampling(errors, r.watch.sampling, "watch.sample");
   checkDevice(errors, r.compute);
   if (r.runFolder.empty())
     missing(errors, "runFolder", "The run's folder", "Choose where the run is kept");
@@ -315,7 +359,7 @@ std::vector<FieldError> validate(const GenerateRequest& r) {
                  number(r.adapters[i].strength),
                  "between -10 and 10");
   }
-  checkSampling(errors, r.sampling, "sampling.karras", "sampling.eta");
+  checkSampling(errors, r.sampling, "sampling.");
   checkMultipleOf8(errors, r.width, "width", "Width");
   checkMultipleOf8(errors, r.height, "height", "Height");
   if ((r.width == 0) != (r.height == 0))
@@ -335,7 +379,7 @@ std::vector<FieldError> validate(const ClassImagesRequest& r) {
   checkClassPrompt(errors, r.subject);
   if (r.prior.classImages == 0)
     outOfRange(errors, "prior.classImages", "Class pictures", "0", "at least 1");
-  checkSampling(errors, r.prior.sampling, "prior.classKarras", "prior.classEta");
+  checkSampling(errors, r.prior.sampling, "prior.class");
   if (r.resolution < 0 || r.resolution > 4096)
     outOfRange(
         errors, "resolution", "Resolution", std::to_string(r.resolution), "between 0 and 4096");

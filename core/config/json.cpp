@@ -195,18 +195,19 @@ Result<api::GenerateRequest> generateRequestFromJson(const std::string& text,
 }
 
 std::string a1111Parameters(const api::GenerateRequest& request, std::int64_t seed) {
-  constexpr std::array<std::string_view, 3> kSamplers{"DDIM", "Euler", "DPM++ 2M"};
   const api::SamplingOptions& s = request.sampling;
   std::string out = api::renderPrompt(request.prompt, request.subject);
   if (!request.negativePrompt.empty())
     out += "\nNegative prompt: " + api::renderPrompt(request.negativePrompt, request.subject);
   out += "\nSteps: " + std::to_string(s.steps);
-  out.append(", Sampler: ").append(kSamplers[static_cast<std::size_t>(s.sampler)]);
+  out.append(", Sampler: ").append(api::samplerInfo(s.sampler).label);
   if (s.karras) out += ", Schedule type: Karras";
+  if (s.exponential) out += ", Schedule type: Exponential";
   out += ", CFG scale: " + shortest(s.guidance) + ", Seed: " + std::to_string(seed);
   if (request.width > 0)
     out += ", Size: " + std::to_string(request.width) + "x" + std::to_string(request.height);
   if (s.eta > 0) out += ", Eta: " + shortest(s.eta);
+  if (s.guidanceRescale > 0) out += ", CFG Rescale phi: " + shortest(s.guidanceRescale);
   out += ", Model: " + std::filesystem::path(request.model.path).stem().string();
   return out + ", Version: Likeness";
 }

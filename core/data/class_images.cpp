@@ -199,6 +199,13 @@ std::string classImageKey(const api::ClassImagesRequest& request,
   add("guidance", shortest(sampling.guidance));
   add("karras", sampling.karras ? "yes" : "no");
   add("eta", shortest(sampling.eta));
+  // Only where they are set, so that pictures made before these options existed keep their key.
+  if (sampling.exponential) add("exponential", "yes");
+  if (sampling.spacing != api::TimestepSpacing::Auto)
+    add("spacing", std::string(api::enumName(sampling.spacing)));
+  if (sampling.zeroSnr != api::ZeroSnr::Auto)
+    add("zeroSnr", std::string(api::enumName(sampling.zeroSnr)));
+  if (sampling.guidanceRescale > 0) add("guidanceRescale", shortest(sampling.guidanceRescale));
   add("resolution", std::to_string(picture.width));
   add("dtype", c10::toString(dtype));
   add("seed", std::to_string(picture.seed));

@@ -2,6 +2,7 @@
 #include "core/diffusion/noise_schedule.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/cumprod.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/rsub.h>
@@ -37,6 +38,14 @@ NoiseSchedule::NoiseSchedule(const nn::NoiseScheduleConfig& config) : m_config(c
     betas = linspace(std::sqrt(config.betaStart), std::sqrt(config.betaEnd)).square();
   }
   m_alphasCumprod = at::cumprod(at::rsub(betas, 1), 0);
+  if (config.rescaleBetasZeroSnr) {
+    // Lin et al. 2024, algorithm 1, through the betas and back as upstream does.
+    const at::Tensor roots = m_alphasCumprod.sqrt();
+    const at::Tensor first = roots[0].clone(), last = roots[-1].clone();
+    const at::Tensor a = ((roots - last) * (first / (first - last))).square();
+    const at::Tensor alphas = at::cat({a.narrow(0, 0, 1), a.slice(0, 1) / a.slice(0, 0, -1)});
+    m_alphasCumprod = at::cumprod(at::rsub(at::rsub(alphas, 1), 1), 0);
+  }
 }
 
 at::Tensor NoiseSchedule::addNoise(const at::Tensor& x0,

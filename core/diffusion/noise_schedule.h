@@ -12,6 +12,7 @@ class NoiseSchedule {
  public:
   /// Tables in fp32 by torch's own operations, as diffusers computes them. `linear` and
   /// `scaled_linear` betas; another schedule throws (the loader refuses it with a sentence).
+  /// Rescaled to zero terminal SNR where the configuration says so: the last value is then 0.
   explicit NoiseSchedule(const nn::NoiseScheduleConfig& config);
   const nn::NoiseScheduleConfig& config() const { return m_config; }
   /// Cumulative product of alphas, [T] fp32 on the CPU.

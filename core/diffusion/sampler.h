@@ -12,33 +12,42 @@
 
 namespace likeness::diffusion {
 
-/// One trajectory, used from step 0 to the last in order. Latents are fp32 throughout, whatever the
-/// network computes in; coefficients are computed in double from diffusers' fp32 tables.
+/// One trajectory, used from evaluation 0 to the last in order. Most samplers ask the network once
+/// a step; Heun and DPM++ SDE twice, PLMS once more at its start. Latents are fp32 throughout,
+/// whatever the network computes in; coefficients are computed in double from diffusers' fp32
+/// tables.
 class Sampler {
  public:
   virtual ~Sampler() = default;
-  virtual std::int64_t steps() const = 0;
-  /// What the network is told at step i; Euler's may be fractional.
+  /// How often the network is asked.
+  virtual std::int64_t evaluations() const = 0;
+  /// Steps as a person counts them.
+  virtual std::int64_t steps() const { return evaluations(); }
+  /// How many of them are done after evaluation i.
+  virtual std::int64_t stepsDone(std::int64_t i) const { return i + 1; }
+  /// What the network is told at evaluation i; Euler's may be fractional.
   virtual double timestep(std::int64_t i) const = 0;
   /// Factor on standard noise at the start.
   virtual double initNoiseSigma() const = 0;
-  /// What the network is shown at step i.
+  /// What the network is shown at evaluation i.
   virtual at::Tensor scaleModelInput(const at::Tensor& x, std::int64_t i) const = 0;
-  /// The finished latents as the network sees them from step i (for previews).
+  /// The finished latents as the network sees them at evaluation i (for previews).
   virtual at::Tensor denoised(const at::Tensor& modelOutput,
                               const at::Tensor& x,
                               std::int64_t i) const = 0;
-  /// x_{i+1} from x_i and the network's output. `noise` yields a standard normal tensor of x's
-  /// shape; it is called at most once per step, and only when eta > 0.
+  /// What evaluation i + 1 looks at (in the end the latents), from x at i and the network's output.
+  /// `noise` yields a standard normal tensor of x's shape; it is called at most once per
+  /// evaluation, by stochastic samplers (SamplerInfo::draws) and DDIM with eta alone.
   virtual at::Tensor step(const at::Tensor& modelOutput,
                           const at::Tensor& x,
                           std::int64_t i,
                           const std::function<at::Tensor()>& noise) = 0;
 };
 
-/// The sampler of `options` for a model. Timesteps follow the model's `timestep_spacing`; where its
-/// configuration is silent, each sampler has diffusers' default of its class (DDIM leading, the
-/// others linspace). More steps than the model has noise levels are cut to that number.
+/// The sampler of `options` for a model. Timesteps follow the options' spacing, else the model's
+/// `timestep_spacing`; where its configuration is silent, each sampler has diffusers' default of
+/// its class (DDIM, DDPM and PLMS leading, the others linspace). More steps than the model has
+/// noise levels are cut to that number.
 std::unique_ptr<Sampler> makeSampler(const NoiseSchedule& schedule,
                                      const api::SamplingOptions& options);
 

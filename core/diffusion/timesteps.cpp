@@ -10,8 +10,12 @@
 
 namespace likeness::diffusion {
 
-Spacing spacingOf(const NoiseSchedule& schedule, Spacing byDefault) {
-  const std::string& name = schedule.config().timestepSpacing;
+Spacing spacingOf(const NoiseSchedule& schedule,
+                  const api::SamplingOptions& options,
+                  Spacing byDefault) {
+  const std::string name = options.spacing == api::TimestepSpacing::Auto
+                               ? schedule.config().timestepSpacing
+                               : std::string(api::enumName(options.spacing));
   if (name.empty()) return byDefault;
   TORCH_CHECK(name == "leading" || name == "linspace" || name == "trailing",
               "unknown timestep spacing ",
@@ -50,7 +54,7 @@ std::vector<double> spacedTimesteps(const NoiseSchedule& schedule,
 }
 
 std::vector<double> trainingSigmas(const NoiseSchedule& schedule) {
-  const at::Tensor& a = schedule.alphasCumprod();
+  const at::Tensor a = schedule.alphasCumprod().clamp_min(0x1p-24);
   const at::Tensor sigmas = (at::rsub(a, 1) / a).sqrt().contiguous();
   const auto* values = sigmas.const_data_ptr<float>();
   return {values, values + sigmas.numel()};
@@ -79,6 +83,16 @@ std::vector<double> karrasSigmas(double min, double max, std::int64_t steps) {
   return sigmas;
 }
 
+std::vector<double> exponentialSigmas(double min, double max, std::int64_t steps) {
+  const double from = std::log(max), to = std::log(min);
+  std::vector<double> sigmas;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const double ramp = steps > 1 ? static_cast<double>(i) / static_cast<double>(steps - 1) : 0;
+    sigmas.push_back(std::exp(from + ramp * (to - from)));
+  }
+  return sigmas;
+}
+
 double timestepOfSigma(const std::vector<double>& table, double sigma) {
   const auto above = std::upper_bound(table.begin(), table.end(), sigma);
   const auto low = std::min<std::size_t>(
@@ -87,6 +101,50 @@ double timestepOfSigma(const std::vector<double>& table, double sigma) {
   const double from = std::log(table[low]), to = std::log(table[low + 1]);
   const double fraction = (from - std::log(std::max(sigma, 1e-10))) / (from - to);
   return static_cast<double>(low) + std::clamp(fraction, 0.0, 1.0);
+}
+
+Descent eulerDescent(const NoiseSchedule& schedule, const api::SamplingOptions& options) {
+  const std::int64_t count = stepsOf(schedule, options);
+  const Spacing spacing = spacingOf(schedule, options, Spacing::Linspace);
+  const auto table = trainingSigmas(schedule);
+  Descent d;
+  d.timesteps = spacedTimesteps(schedule, spacing, count, true);
+  d.sigmas = sigmasAt(table, d.timesteps);
+  if (options.karras || options.exponential) {
+    d.sigmas = (options.karras ? karrasSigmas : exponentialSigmas)(
+        d.sigmas.back(), d.sigmas.front(), count);
+    for (std::size_t i = 0; i < d.sigmas.size(); ++i) {
+      d.timesteps[i] = timestepOfSigma(table, d.sigmas[i]);
+      d.sigmas[i] = static_cast<float>(d.sigmas[i]);
+    }
+  }
+  const double max = *std::max_element(d.sigmas.begin(), d.sigmas.end());
+  d.initialScale = spacing == Spacing::Leading ? std::sqrt(max * max + 1) : max;
+  return d;
+}
+
+Descent multistepDescent(const NoiseSchedule& schedule, const api::SamplingOptions& options) {
+  const std::int64_t count = stepsOf(schedule, options);
+  const auto table = trainingSigmas(schedule);
+  Descent d;
+  if (options.karras || options.exponential) {
+    d.sigmas =
+        (options.karras ? karrasSigmas : exponentialSigmas)(table.front(), table.back(), count);
+    for (double& sigma : d.sigmas) {
+      const double t = timestepOfSigma(table, sigma);
+      // Upstream rounds the one and cuts the other.
+      d.timesteps.push_back(options.karras ? std::nearbyint(t) : std::trunc(t));
+      sigma = static_cast<float>(sigma);
+    }
+    return d;
+  }
+  const Spacing spacing = spacingOf(schedule, options, Spacing::Linspace);
+  // One level more, whose last (cleanest) is left out; trailing has no such level.
+  const bool extra = spacing != Spacing::Trailing;
+  d.timesteps = spacedTimesteps(schedule, spacing, count + (extra ? 1 : 0));
+  if (extra) d.timesteps.pop_back();
+  d.sigmas = sigmasAt(table, d.timesteps);
+  return d;
 }
 
 }  // namespace likeness::diffusion

@@ -11,8 +11,10 @@
 namespace likeness::diffusion {
 
 enum class Spacing { Leading, Linspace, Trailing };
-/// The model's `timestep_spacing`, or `byDefault` where its configuration is silent.
-Spacing spacingOf(const NoiseSchedule& schedule, Spacing byDefault);
+/// The options' spacing, else the model's `timestep_spacing`, or `byDefault` where both are silent.
+Spacing spacingOf(const NoiseSchedule& schedule,
+                  const api::SamplingOptions& options,
+                  Spacing byDefault);
 /// `options.steps`, at least 1 and at most as many as there are noise levels.
 std::int64_t stepsOf(const NoiseSchedule& schedule, const api::SamplingOptions& options);
 
@@ -26,13 +28,26 @@ std::vector<double> spacedTimesteps(const NoiseSchedule& schedule,
                                     bool exact = false);
 
 /// The table of sigma = sqrt((1 - a) / a), as doubles of fp32 values, T entries.
+/// Without any signal (zero SNR) sigma would be infinite: a is at least 2^-24, as upstream.
 std::vector<double> trainingSigmas(const NoiseSchedule& schedule);
 /// Sigmas at fractional timesteps, linear between table entries, rounded to fp32.
 std::vector<double> sigmasAt(const std::vector<double>& table,
                              const std::vector<double>& timesteps);
 /// Karras et al. 2022, eq. (5), rho 7; from `max` down to `min`.
 std::vector<double> karrasSigmas(double min, double max, std::int64_t steps);
+/// Evenly spaced in the logarithm, from `max` down to `min`.
+std::vector<double> exponentialSigmas(double min, double max, std::int64_t steps);
 /// The timestep whose sigma this is, by interpolation of log sigma.
 double timestepOfSigma(const std::vector<double>& table, double sigma);
+
+/// A descent through noise levels, without the final 0.
+struct Descent {
+  std::vector<double> timesteps, sigmas;
+  double initialScale = 1;  ///< factor on standard noise for samplers in sigma space
+};
+/// As diffusers' Euler and Heun do: Karras and exponential sigmas between the ends of the spacing.
+Descent eulerDescent(const NoiseSchedule& schedule, const api::SamplingOptions& options);
+/// As diffusers' multistep DPM and UniPC do: over the whole table, timesteps in whole numbers.
+Descent multistepDescent(const NoiseSchedule& schedule, const api::SamplingOptions& options);
 
 }  // namespace likeness::diffusion

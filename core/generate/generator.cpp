@@ -96,8 +96,15 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
                                     : repeated(job.prompt),
                                 true);
 
-  const auto sampler =
-      diffusion::makeSampler(diffusion::NoiseSchedule(m_model.schedule), job.sampling);
+  nn::NoiseScheduleConfig schedule = m_model.schedule;
+  if (job.sampling.zeroSnr != api::ZeroSnr::Auto)
+    schedule.rescaleBetasZeroSnr = job.sampling.zeroSnr == api::ZeroSnr::On;
+  if (schedule.rescaleBetasZeroSnr && schedule.predictionType == nn::PredictionType::Epsilon)
+    return api::fail(api::ErrorCode::BadCombination,
+                     {{"key", "zeroSnr"},
+                      {"reason", "This model predicts noise, which pure noise tells nothing about"},
+                      {"fix", "Set zero SNR to auto, or use a model that predicts velocity"}});
+  const auto sampler = diffusion::makeSampler(diffusion::NoiseSchedule(schedule), job.sampling);
   const std::int64_t steps = sampler->steps();
   const auto total = static_cast<std::int64_t>(job.seeds.size());
   const std::int64_t batchIndex = first / m_maxBatch,
@@ -106,26 +113,31 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
                      ? job.initialLatents.narrow(0, first, count).to(device, at::kFloat)
                      : noiseOf(seeds, base::Purpose::InitialLatents, 0, shape, device);
   x = x * sampler->initNoiseSigma();
-  for (std::int64_t i = 0; i < steps; ++i) {
+  for (std::int64_t i = 0, done = 0; i < sampler->evaluations(); ++i) {
     if (stop.stop_requested()) return at::Tensor();
     const at::Tensor out = diffusion::predict(*m_model.unet.model,
                                               sampler->scaleModelInput(x, i),
                                               sampler->timestep(i),
                                               context,
                                               guidance,
-                                              m_dtype);
-    const bool last = i + 1 == steps;
-    if (callbacks.onPreview && callbacks.previewEvery > 0 &&
-        (i + 1) % callbacks.previewEvery == 0 && !last) {
-      callbacks.onPreview(i + 1, first, sampler->denoised(out, x, i));
+                                              m_dtype,
+                                              job.sampling.guidanceRescale);
+    // Samplers that ask twice a step report and show the second answer.
+    const bool stepEnds = sampler->stepsDone(i) > done;
+    done = sampler->stepsDone(i);
+    if (stepEnds && callbacks.onPreview && callbacks.previewEvery > 0 &&
+        done % callbacks.previewEvery == 0 && done < steps) {
+      callbacks.onPreview(done, first, sampler->denoised(out, x, i));
     }
     x = sampler->step(
         out, x, i, [&] { return noiseOf(seeds, base::Purpose::SamplerNoise, i, shape, device); });
     if (!std::isfinite(x.sum().item<double>())) {
-      return api::fail(api::ErrorCode::NonFinite,
-                       {{"what", "The picture"}, {"step", std::to_string(i + 1)}});
+      return api::fail(
+          api::ErrorCode::NonFinite,
+          {{"what", "The picture"}, {"step", std::to_string(std::max<std::int64_t>(1, done))}});
     }
-    if (callbacks.onStep) callbacks.onStep(batchIndex * steps + i + 1, batchCount * steps);
+    if (stepEnds && callbacks.onStep)
+      callbacks.onStep(batchIndex * steps + done, batchCount * steps);
   }
   return x;
 }

@@ -45,9 +45,10 @@ class Generator {
                      std::int64_t maxBatch = 8,
                      std::optional<at::ScalarType> dtype = {});
   /// Latents as the UNet sees them, [N, 4, h, w] fp32. A stop request, looked at before every
-  /// sampler step, returns an undefined tensor. Pictures do not depend on the batch they were made
-  /// in, up to the last bits of matrix products (at most 1 of 255 per pixel in fp32). Errors:
-  /// NonFinite.
+  /// evaluation of the network, returns an undefined tensor. Pictures do not depend on the batch
+  /// they were made in, up to the last bits of matrix products (at most 1 of 255 per pixel in
+  /// fp32). Errors: NonFinite; BadCombination when zero SNR is asked of a model that predicts
+  /// noise.
   api::Result<at::Tensor> latents(const Job& job,
                                   const Callbacks& callbacks = {},
                                   std::stop_token stop = {});

@@ -170,12 +170,14 @@ api::Result<NoiseScheduleConfig> readScheduleConfig(const std::filesystem::path&
   in.flag("set_alpha_to_one", c.setAlphaToOne);
   in.text("timestep_spacing", c.timestepSpacing, {"leading", "linspace", "trailing"});
   in.fixed("trained_betas", nullptr);
-  in.fixed("rescale_betas_zero_snr", false);
+  in.flag("rescale_betas_zero_snr", c.rescaleBetasZeroSnr);
   in.fixed("thresholding", false);
   c.predictionType =
       prediction == "epsilon" ? PredictionType::Epsilon : PredictionType::VPrediction;
   const bool inOrder = c.betaStart > 0 && c.betaStart <= c.betaEnd && c.betaEnd < 1;
   if (!inOrder) in.refuse("\"beta_start\" and \"beta_end\" must be in order between 0 and 1");
+  if (c.rescaleBetasZeroSnr && c.predictionType == PredictionType::Epsilon)
+    in.refuse("\"rescale_betas_zero_snr\" needs \"v_prediction\"");
   return in.finish(c);
 }
 

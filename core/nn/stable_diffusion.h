@@ -24,6 +24,7 @@ struct NoiseScheduleConfig {
   PredictionType predictionType = PredictionType::Epsilon;
   std::int64_t stepsOffset = 1;
   bool setAlphaToOne = false;
+  bool rescaleBetasZeroSnr = false;  ///< the last level is pure noise (velocity models only)
   std::string timestepSpacing;  ///< leading, linspace or trailing; empty = the file is silent, each
                                 ///< sampler has its own
 };

@@ -180,12 +180,11 @@ QWidget* CreatePage::makeControls() {
   m_seed->setAccessibleName(tr("Seed"));
 
   m_sampler->setObjectName("sampler");
-  m_sampler->addItem(tr("DPM++ 2M"), static_cast<int>(api::SamplerKind::Dpmpp2m));
-  m_sampler->addItem(tr("DDIM"), static_cast<int>(api::SamplerKind::Ddim));
-  m_sampler->addItem(tr("Euler"), static_cast<int>(api::SamplerKind::Euler));
+  for (const api::SamplerInfo& sampler : api::kSamplers)
+    m_sampler->addItem(Texts::option(sampler.label), static_cast<int>(sampler.kind));
   m_karras->setObjectName("karras");
   m_karras->setToolTip(
-      tr("Karras spacing: spends more of the steps on fine detail. Not for DDIM."));
+      tr("Karras spacing: spends more of the steps on fine detail. Not with every sampler."));
   m_steps->setValue(25);
   m_count->setValue(4);
   m_size->setObjectName("size");
@@ -228,8 +227,10 @@ void CreatePage::connectModels() {
     m_lock->setIcon(icon(on ? "lock" : "unlock"));
   });
   connect(m_sampler, &QComboBox::currentIndexChanged, this, [this] {
-    const bool ddim = m_sampler->currentData().toInt() == static_cast<int>(api::SamplerKind::Ddim);
-    m_karras->setEnabled(!ddim);
+    const auto& info =
+        api::samplerInfo(static_cast<api::SamplerKind>(m_sampler->currentData().toInt()));
+    m_karras->setEnabled(info.sigmas);
+    m_steps->setMaximum(info.maxSteps);
   });
   connect(m_save, &QPushButton::clicked, this, &CreatePage::save);
   connect(m_folder, &QPushButton::clicked, this, [this] {

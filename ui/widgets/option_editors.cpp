@@ -83,8 +83,9 @@ OptionEditor numberBox(const api::FieldInfo& info, const Report& report) {
 
 OptionEditor comboBox(const api::FieldInfo& info, const Report& report) {
   auto* box = new QComboBox;
-  for (const std::string_view choice : info.choices)
-    box->addItem(Texts::option(choice), fromStd(choice));
+  for (std::size_t i = 0; i < info.choices.size(); ++i)
+    box->addItem(Texts::option(info.labels.empty() ? info.choices[i] : info.labels[i]),
+                 fromStd(info.choices[i]));
   QObject::connect(box, &QComboBox::currentIndexChanged, box, [box, report](int index) {
     report(toStd(box->itemData(index).toString()));
   });

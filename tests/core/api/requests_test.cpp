@@ -194,6 +194,26 @@ INSTANTIATE_TEST_SUITE_P(
         GenerateCase{"sampling.eta",
                      BadCombination,
                      [](auto& r) { r.sampling.sampler = SamplerKind::Euler, r.sampling.eta = 1; }},
+        GenerateCase{
+            "sampling.exponential", BadCombination, [](auto& r) { r.sampling.exponential = true; }},
+        GenerateCase{"sampling.exponential",
+                     BadCombination,
+                     [](auto& r) {
+                       r.sampling.sampler = SamplerKind::Heun;
+                       r.sampling.karras = r.sampling.exponential = true;
+                     }},
+        GenerateCase{"sampling.spacing",
+                     BadCombination,
+                     [](auto& r) {
+                       r.sampling.sampler = SamplerKind::Lcm, r.sampling.steps = 4;
+                       r.sampling.spacing = TimestepSpacing::Trailing;
+                     }},
+        GenerateCase{"sampling.steps",
+                     BadCombination,
+                     [](auto& r) { r.sampling.sampler = SamplerKind::Lcm, r.sampling.steps = 51; }},
+        GenerateCase{"sampling.guidanceRescale",
+                     BadCombination,
+                     [](auto& r) { r.sampling.guidance = 1, r.sampling.guidanceRescale = 0.7; }},
         GenerateCase{"adapters[0].file",
                      MissingValue,
                      [](auto& r) {

@@ -27,6 +27,7 @@ inline NoiseSchedule scheduleOf(const nlohmann::json& goldenCase) {
   nn::NoiseScheduleConfig config;
   config.timestepSpacing = goldenCase.at("spacing");
   config.setAlphaToOne = goldenCase.at("setAlphaToOne");
+  config.rescaleBetasZeroSnr = goldenCase.value("zeroSnr", false);
   if (goldenCase.at("prediction") == "v_prediction")
     config.predictionType = nn::PredictionType::VPrediction;
   return NoiseSchedule(config);
@@ -37,7 +38,15 @@ inline std::unique_ptr<Sampler> samplerOf(const nlohmann::json& goldenCase) {
   options.steps = goldenCase.at("steps");
   options.karras = goldenCase.at("karras");
   options.eta = goldenCase.at("eta");
+  options.exponential = goldenCase.value("exponential", false);
   return makeSampler(scheduleOf(goldenCase), options);
+}
+
+/// The noise of each evaluation, or undefined.
+inline at::Tensor goldenNoise(const nlohmann::json& goldenCase) {
+  const std::string own = goldenCase.at("name").get<std::string>() + ".noise";
+  const auto found = goldenTensors().find(goldenCase.value("noise", own));
+  return found == goldenTensors().end() ? at::Tensor() : found->second;
 }
 
 /// The network that the golden script asks.

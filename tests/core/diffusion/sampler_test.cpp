@@ -23,7 +23,7 @@ TEST(Sampler, TimestepsAndInitialScaleEqualDiffusers) {
     const auto sampler = samplerOf(golden);
     EXPECT_NEAR(sampler->initNoiseSigma(), golden.at("initNoiseSigma").get<double>(), 2e-6);
     const auto timesteps = golden.at("timesteps").get<std::vector<double>>();
-    ASSERT_EQ(sampler->steps(), static_cast<std::int64_t>(timesteps.size()));
+    ASSERT_EQ(sampler->evaluations(), static_cast<std::int64_t>(timesteps.size()));
     for (std::size_t i = 0; i < timesteps.size(); ++i) {
       EXPECT_NEAR(sampler->timestep(static_cast<std::int64_t>(i)), timesteps[i], 1e-4)
           << "step " << i;
@@ -42,9 +42,9 @@ TEST(Sampler, TenStepTableEqualsDiffusers) {
     SCOPED_TRACE(golden.at("name").get<std::string>());
     const auto sampler = samplerOf(golden);
     at::Tensor x = ramp * sampler->initNoiseSigma();
-    const auto recorded = goldenTensors().find(golden.at("name").get<std::string>() + ".noise");
-    for (std::int64_t i = 0; i < sampler->steps(); ++i) {
-      x = sampler->step(fakeNetwork(*sampler, x, i), x, i, [&] { return recorded->second[i]; });
+    const at::Tensor recorded = goldenNoise(golden);
+    for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
+      x = sampler->step(fakeNetwork(*sampler, x, i), x, i, [&] { return recorded[i]; });
     }
     // Rounding is relative to the values of the whole, of which a single one may be near zero.
     const double mean = golden.at("sum").get<double>() / static_cast<double>(x.numel());
@@ -56,7 +56,7 @@ TEST(Sampler, TenStepTableEqualsDiffusers) {
     near(x[3][2][7][7].item<double>(), golden.at("last"));
     ++compared;
   }
-  EXPECT_EQ(compared, 17);
+  EXPECT_EQ(compared, 34);
 }
 
 TEST(Sampler, TwentyStepTrajectoriesEqualDiffusers) {
@@ -67,25 +67,27 @@ TEST(Sampler, TwentyStepTrajectoriesEqualDiffusers) {
     SCOPED_TRACE(name);
     const auto sampler = samplerOf(golden);
     const at::Tensor& wanted = goldenTensors().at(name + ".x");
+    const at::Tensor recorded = goldenNoise(golden);
     at::Tensor x = goldenTensors().at("start") * sampler->initNoiseSigma();
     EXPECT_LE(relativeError(x, wanted[0]), 1e-6);
-    for (std::int64_t i = 0; i < sampler->steps(); ++i) {
+    for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
       int calls = 0;
       const auto noise = [&] {
         ++calls;
-        return golden.at("eta") > 0 ? goldenTensors().at(name + ".noise")[i] : noNoise();
+        return recorded.defined() ? recorded[i] : noNoise();
       };
       x = sampler->step(fakeNetwork(*sampler, x, i), x, i, noise);
-      EXPECT_LE(calls, golden.at("eta") > 0 ? 1 : 0);
+      EXPECT_LE(calls, recorded.defined() ? 1 : 0);
       EXPECT_LE(relativeError(x, wanted[i + 1]), 1e-5) << "step " << i;
     }
     ++compared;
   }
-  EXPECT_EQ(compared, 37);
+  EXPECT_EQ(compared, 108);
 }
 
 TEST(Sampler, LastStepOfADeterministicSamplerIsWhatTheNetworkSees) {
-  for (const auto kind : {api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m}) {
+  for (const auto kind :
+       {api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m, api::SamplerKind::UniPc}) {
     for (const auto prediction : {nn::PredictionType::Epsilon, nn::PredictionType::VPrediction}) {
       nn::NoiseScheduleConfig config;
       config.predictionType = prediction;
@@ -99,14 +101,15 @@ TEST(Sampler, LastStepOfADeterministicSamplerIsWhatTheNetworkSees) {
 }
 
 TEST(Sampler, MoreStepsThanNoiseLevelsAreCut) {
-  for (const auto kind :
-       {api::SamplerKind::Ddim, api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m}) {
+  for (const auto& info : api::kSamplers) {
+    SCOPED_TRACE(std::string(info.key));
     for (const char* spacing : {"leading", "linspace", "trailing"}) {
       nn::NoiseScheduleConfig config;
       config.timestepSpacing = spacing;
-      const auto sampler = makeSampler(NoiseSchedule(config), {.sampler = kind, .steps = 5000});
-      ASSERT_EQ(sampler->steps(), 1000);
-      for (std::int64_t i = 0; i < 1000; ++i) {
+      const auto sampler =
+          makeSampler(NoiseSchedule(config), {.sampler = info.kind, .steps = 5000});
+      ASSERT_EQ(sampler->steps(), info.maxSteps);
+      for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
         EXPECT_GE(sampler->timestep(i), 0);
         EXPECT_LE(sampler->timestep(i), 999);
       }
@@ -114,12 +117,51 @@ TEST(Sampler, MoreStepsThanNoiseLevelsAreCut) {
   }
 }
 
+TEST(Sampler, StepsAreCountedAsTheyWereAskedFor) {
+  for (const auto& info : api::kSamplers) {
+    SCOPED_TRACE(std::string(info.key));
+    for (const std::int64_t steps : {1, 2, 7}) {
+      const auto sampler = makeSampler(NoiseSchedule({}), {.sampler = info.kind, .steps = steps});
+      EXPECT_EQ(sampler->steps(), steps);
+      std::int64_t done = 0;
+      for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
+        const std::int64_t now = sampler->stepsDone(i);
+        EXPECT_TRUE(now == done || now == done + 1) << i;
+        done = now;
+      }
+      EXPECT_EQ(done, steps);
+    }
+  }
+}
+
+TEST(Sampler, TheTableTellsWhoDrawsNoise) {
+  for (const auto& info : api::kSamplers) {
+    EXPECT_EQ(api::enumName(info.kind), info.key);
+    const auto sampler = makeSampler(NoiseSchedule({}), {.sampler = info.kind, .steps = 4});
+    at::Tensor x = goldenTensors().at("start") * sampler->initNoiseSigma();
+    int draws = 0;
+    for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
+      x = sampler->step(fakeNetwork(*sampler, x, i), x, i, [&] { return ++draws, x.cos(); });
+    }
+    EXPECT_EQ(draws > 0, info.draws) << info.key;
+  }
+}
+
+TEST(Sampler, TheOptionsSpacingComesBeforeTheModels) {
+  nn::NoiseScheduleConfig config;
+  config.timestepSpacing = "leading";
+  api::SamplingOptions options{.steps = 10};
+  EXPECT_EQ(makeSampler(NoiseSchedule(config), options)->timestep(0), 901);
+  options.spacing = api::TimestepSpacing::Trailing;
+  EXPECT_EQ(makeSampler(NoiseSchedule(config), options)->timestep(0), 999);
+}
+
 TEST(Sampler, TrailingHasExactlyTheStepsAskedFor) {
   // numpy's float arange yields 62 values here, which upstream then runs.
   nn::NoiseScheduleConfig config;
   config.timestepSpacing = "trailing";
   const auto sampler = makeSampler(NoiseSchedule(config), {.steps = 61});
-  EXPECT_EQ(sampler->steps(), 61);
+  EXPECT_EQ(sampler->evaluations(), 61);
   EXPECT_EQ(sampler->timestep(0), 999);
   EXPECT_GE(sampler->timestep(60), 0);
 }

@@ -20,6 +20,12 @@ TEST(NoiseSchedule, TablesEqualDiffusersBitForBit) {
   linear.betaEnd = 0.02;
   EXPECT_TRUE(at::equal(NoiseSchedule(linear).alphasCumprod(),
                         goldenTensors().at("alphas_cumprod_linear")));
+  nn::NoiseScheduleConfig zeroSnr;
+  zeroSnr.rescaleBetasZeroSnr = true;
+  const NoiseSchedule rescaled(zeroSnr);
+  EXPECT_LE(relativeError(rescaled.alphasCumprod(), goldenTensors().at("alphas_cumprod_zero_snr")),
+            1e-6);
+  EXPECT_EQ(rescaled.alphasCumprod()[-1].item<double>(), 0);
 }
 
 TEST(NoiseSchedule, ForwardProcessAndVelocityEqualDiffusers) {
@@ -77,6 +83,16 @@ TEST(Guidance, MovesFromTheUnconditionalPrediction) {
   EXPECT_TRUE(isGuided(7.5));
   EXPECT_TRUE(isGuided(0));
   EXPECT_FALSE(isGuided(1));
+}
+
+TEST(Guidance, RescaleKeepsTheDeviationOfEachPicture) {
+  const auto& start = goldenTensors().at("start");
+  const at::Tensor uncond = at::cat({start, start.cos()}), cond = at::cat({start.sin(), 2 * start});
+  const at::Tensor stacked = at::cat({uncond, cond});
+  const at::Tensor full = combineGuided(stacked, 7.5, 1), none = combineGuided(stacked, 7.5);
+  const auto deviation = [](const at::Tensor& x) { return x.flatten().std().item<double>(); };
+  for (int i = 0; i < 2; ++i) EXPECT_NEAR(deviation(full[i]), deviation(cond[i]), 1e-5);
+  EXPECT_LE(relativeError(combineGuided(stacked, 7.5, 0.25), 0.25 * full + 0.75 * none), 1e-6);
 }
 
 }  // namespace

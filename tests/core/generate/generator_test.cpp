@@ -117,7 +117,7 @@ TEST(Generator, LoopEqualsTheSamplerByHand) {
   const at::NoGradGuard noGradients;
   const auto& model = starter();
   for (const auto kind :
-       {api::SamplerKind::Ddim, api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m}) {
+       {api::SamplerKind::Ddim, api::SamplerKind::Heun, api::SamplerKind::Dpmpp2m}) {
     Job job = jobOf({9}, 2);
     job.sampling.sampler = kind;
     const auto sampler =
@@ -126,7 +126,7 @@ TEST(Generator, LoopEqualsTheSamplerByHand) {
         model.textEncoder.model->forward(nn::tokenIds(model, {job.negativePrompt, job.prompt}));
     at::Tensor x = tensor::normal({1, 4, 8, 8}, base::Random(9, base::Purpose::InitialLatents)) *
                    sampler->initNoiseSigma();
-    for (std::int64_t i = 0; i < 2; ++i) {
+    for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
       const at::Tensor out = diffusion::predict(*model.unet.model,
                                                 sampler->scaleModelInput(x, i),
                                                 sampler->timestep(i),
@@ -156,6 +156,36 @@ TEST(Generator, StopEndsAtTheNextSamplerStep) {
   EXPECT_FALSE(latents->defined());
   EXPECT_EQ(steps, 4);
   EXPECT_EQ(batches, 1);
+}
+
+TEST(Generator, ASamplerThatAsksTwiceAStepCountsSteps) {
+  Generator generator(starter());
+  Job job = jobOf({1}, 4);
+  job.sampling.sampler = api::SamplerKind::DpmppSde;
+  std::vector<std::int64_t> reported, shown;
+  Callbacks callbacks;
+  callbacks.previewEvery = 1;
+  callbacks.onStep = [&](std::int64_t step, std::int64_t total) {
+    reported.push_back(step);
+    EXPECT_EQ(total, 4);
+  };
+  callbacks.onPreview = [&](std::int64_t step, std::int64_t, const at::Tensor&) {
+    shown.push_back(step);
+  };
+  const auto made = generator.latents(job, callbacks);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(reported, (std::vector<std::int64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(shown, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_TRUE(at::equal(*made, *generator.latents(job))) << "noise comes from counters";
+}
+
+TEST(Generator, ZeroSnrIsRefusedForAModelThatPredictsNoise) {
+  Generator generator(starter());
+  Job job = jobOf({1});
+  job.sampling.zeroSnr = api::ZeroSnr::On;
+  const auto made = generator.latents(job);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, api::ErrorCode::BadCombination);
 }
 
 TEST(Generator, PreviewsApproachTheFinishedLatents) {
