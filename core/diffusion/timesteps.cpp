@@ -94,13 +94,19 @@ std::vector<double> exponentialSigmas(double min, double max, std::int64_t steps
 }
 
 double timestepOfSigma(const std::vector<double>& table, double sigma) {
-  const auto above = std::upper_bound(table.begin(), table.end(), sigma);
-  const auto low = std::min<std::size_t>(
-      above == table.begin() ? 0 : static_cast<std::size_t>(above - table.begin()) - 1,
-      table.size() - 2);
-  const double from = std::log(table[low]), to = std::log(table[low + 1]);
-  const double fraction = (from - std::log(std::max(sigma, 1e-10))) / (from - to);
-  return static_cast<double>(low) + std::clamp(fraction, 0.0, 1.0);
+  // Logarithms of the table in fp32, of sigma in double, as upstream: where the result is cut to a
+  // whole number, the last bit decides.
+  const auto logAt = [&](std::size_t i) -> double {
+    return std::log(static_cast<float>(table[i]));
+  };
+  const double wanted = std::log(std::max(sigma, 1e-10));
+  std::size_t low = 0, high = table.size() - 1;  // log at low <= wanted, at high > wanted
+  while (high - low > 1) {
+    const std::size_t middle = (low + high) / 2;
+    (logAt(middle) <= wanted ? low : high) = middle;
+  }
+  const double from = logAt(low), to = logAt(low + 1);
+  return static_cast<double>(low) + std::clamp((from - wanted) / (from - to), 0.0, 1.0);
 }
 
 Descent eulerDescent(const NoiseSchedule& schedule, const api::SamplingOptions& options) {

@@ -12,7 +12,8 @@ import tempfile
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
+from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, PNDMScheduler,
+                       StableDiffusionPipeline, UniPCMultistepScheduler)
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -22,6 +23,12 @@ CASES = {
     "euler karras": (EulerDiscreteScheduler, {"use_karras_sigmas": True}, ["--karras"]),
     "dpmpp_2m": (DPMSolverMultistepScheduler, {}, []),
     "dpmpp_2m karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}, ["--karras"]),
+    "dpmpp_2m exponential": (DPMSolverMultistepScheduler, {"use_exponential_sigmas": True}, ["--exponential"]),
+    "pndm": (PNDMScheduler, {"skip_prk_steps": True}, []),
+    "heun": (HeunDiscreteScheduler, {}, []),
+    "heun karras": (HeunDiscreteScheduler, {"use_karras_sigmas": True}, ["--karras"]),
+    "unipc": (UniPCMultistepScheduler, {}, []),
+    "unipc trailing": (UniPCMultistepScheduler, {"timestep_spacing": "trailing"}, ["--spacing", "trailing"]),
 }
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("cli")
