@@ -4,8 +4,8 @@
 
 Fake network: sin(scaled input + t / 1000). `table` cases have 10 steps from a ramp; `trajectory` cases have 20 steps, every
 x_i stored, from recorded noise. Noise drawn on the way is recorded too, since ours comes from counters: evaluation i of the
-network gets noise i. DPMSolverSDEScheduler wants the package torchsde for its Brownian path; a stub gives it a path of the same
-law (independent increments of the recorded noise), so that package is not needed."""
+network gets noise i. DPMSolverSDEScheduler wants the package torchsde for its Brownian path; here an empty
+module stands in for it and BrownianPath gives a path of the same law (independent increments of the recorded noise)."""
 import json
 import pathlib
 import sys

@@ -157,6 +157,7 @@ TEST_F(LoadFolder, NamesTheKeyOfABadConfig) {
       {"scheduler/scheduler_config.json", "prediction_type", "sample", unsupported, "sample"},
       {"scheduler/scheduler_config.json", "beta_end", 2, bad, "\"beta_end\" must be in order"},
       {"scheduler/scheduler_config.json", "trained_betas", {0.1}, unsupported, "trained_betas"},
+      {"scheduler/scheduler_config.json", "rescale_betas_zero_snr", true, bad, "v_prediction"},
       {"model_index.json",
        "_class_name",
        "StableDiffusionXLPipeline",
