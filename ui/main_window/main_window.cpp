@@ -149,8 +149,8 @@ void MainWindow::showNotes() {
     if (p.stage != api::Stage::Train) train = tr("preparing");
   } else if (!m_training.runs().empty()) {
     const api::RunSummary& run = m_training.runs().back();
-    train = run.finished ? (run.best ? tr("best at %1").arg(*run.best) : tr("done"))
-                         : tr("unfinished");
+    train =
+        run.finished ? (run.best ? tr("best at %1").arg(*run.best) : tr("done")) : tr("unfinished");
   }
   m_rail->setNote(Page::Train, train);
   const int made = m_generation.history().rowCount();
