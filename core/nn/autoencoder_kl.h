@@ -4,23 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <vector>
 
 #include "core/nn/layers.h"
+#include "core/weights/model_configs.h"
 
 namespace likeness::nn {
 
-/// vae/config.json; defaults are diffusers' constructor defaults.
-struct AutoencoderKLConfig {
-  std::int64_t inChannels = 3, outChannels = 3, latentChannels = 4, layersPerBlock = 1,
-               normNumGroups = 32, sampleSize = 32;
-  std::vector<std::int64_t> blockOutChannels = {64};
-  double scalingFactor = 0.18215;
-  bool useQuantConv = true, usePostQuantConv = true, midBlockAddAttention = true;
-  std::int64_t factor() const {  ///< pixels per latent
-    return std::int64_t{1} << (blockOutChannels.size() - 1);
-  }
-};
+using weights::AutoencoderKLConfig;
 
 /// Diagonal Gaussian of an encoded picture, unscaled: latents = (mean + std * noise) *
 /// scalingFactor.

@@ -5,20 +5,13 @@
 
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "core/nn/layers.h"
+#include "core/weights/model_configs.h"
 
 namespace likeness::nn {
 
-/// text_encoder/config.json; defaults are transformers' constructor defaults.
-struct ClipTextConfig {
-  std::int64_t vocabSize = 49408, hiddenSize = 512, intermediateSize = 2048, numHiddenLayers = 12,
-               numAttentionHeads = 8, maxPositionEmbeddings = 77;
-  std::string hiddenAct = "quick_gelu";  ///< or gelu
-  double layerNormEps = 1e-5;
-};
+using weights::ClipTextConfig;
 
 class ClipTextModel {
  public:

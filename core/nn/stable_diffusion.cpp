@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "core/base/hash.h"
-#include "core/nn/config_reader.h"
-#include "core/nn/model_configs.h"
 #include "core/tensor/user_cache.h"
+#include "core/weights/config_reader.h"
+#include "core/weights/model_configs.h"
 
 namespace likeness::nn {
 namespace {
@@ -106,7 +106,7 @@ api::Result<void> checkPipelineClass(const fs::path& folder) {
   if (!fs::exists(file, ignored))
     return api::fail(api::ErrorCode::BadModelFolder,
                      {{"folder", folder.string()}, {"reason", "model_index.json is missing"}});
-  auto in = ConfigReader::open(file);
+  auto in = weights::ConfigReader::open(file);
   if (!in) return api::fail(in.error());
   std::string pipeline;
   in->text("_class_name", pipeline, {"StableDiffusionPipeline"});
@@ -146,13 +146,13 @@ api::Result<StableDiffusion> loadStableDiffusion(const fs::path& folder,
                                                  const LoadOptions& options,
                                                  std::stop_token stop) {
   if (auto checked = checkPipelineClass(folder); !checked) return api::fail(checked.error());
-  const auto clip = readClipTextConfig(folder / "text_encoder" / "config.json");
+  const auto clip = weights::readClipTextConfig(folder / "text_encoder" / "config.json");
   if (!clip) return api::fail(clip.error());
-  const auto unet = readUNetConfig(folder / "unet" / "config.json");
+  const auto unet = weights::readUNetConfig(folder / "unet" / "config.json");
   if (!unet) return api::fail(unet.error());
-  const auto vae = readAutoencoderConfig(folder / "vae" / "config.json");
+  const auto vae = weights::readAutoencoderConfig(folder / "vae" / "config.json");
   if (!vae) return api::fail(vae.error());
-  const auto schedule = readScheduleConfig(folder / "scheduler" / "scheduler_config.json");
+  const auto schedule = weights::readScheduleConfig(folder / "scheduler" / "scheduler_config.json");
   if (!schedule) return api::fail(schedule.error());
   auto tokenizer = text::ClipTokenizer::load(folder / "tokenizer");
   if (!tokenizer) return api::fail(tokenizer.error());

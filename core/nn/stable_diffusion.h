@@ -14,20 +14,8 @@
 
 namespace likeness::nn {
 
-enum class PredictionType { Epsilon, VPrediction };
-
-/// scheduler_config.json, as far as it describes the model (the sampler is the caller's choice).
-struct NoiseScheduleConfig {
-  std::int64_t numTrainTimesteps = 1000;
-  double betaStart = 0.00085, betaEnd = 0.012;
-  std::string betaSchedule = "scaled_linear";  ///< or linear
-  PredictionType predictionType = PredictionType::Epsilon;
-  std::int64_t stepsOffset = 1;
-  bool setAlphaToOne = false;
-  bool rescaleBetasZeroSnr = false;  ///< the last level is pure noise (velocity models only)
-  std::string timestepSpacing;  ///< leading, linspace or trailing; empty = the file is silent, each
-                                ///< sampler has its own
-};
+using weights::NoiseScheduleConfig;
+using weights::PredictionType;
 
 /// A network with the store that owns its parameters.
 template <class Model>

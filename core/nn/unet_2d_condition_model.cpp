@@ -8,15 +8,11 @@
 #include <optional>
 
 #include "core/nn/resnet.h"
+#include "core/weights/network_tensors.h"
 
 namespace likeness::nn {
 // Named, not anonymous: the Parts below hold these types, and unity builds join files.
 namespace unet {
-
-/// Value of block `i` in a list that has one for every block or a single one.
-std::int64_t ofBlock(const std::vector<std::int64_t>& list, std::size_t i) {
-  return list.size() == 1 ? list[0] : list[i];
-}
 
 /// Two linear layers with a SiLU between: sinusoids -> what every resnet is told about the time.
 struct TimestepEmbedding {
@@ -120,15 +116,19 @@ struct UpBlock2D {
 };
 
 LevelConfig levelConfig(const UNet2DConditionConfig& c, std::size_t level, bool attention) {
-  LevelConfig config{
-      ofBlock(c.layersPerBlock, level), 4 * c.blockOutChannels[0], {}, c.normNumGroups, c.normEps};
+  LevelConfig config{weights::ofBlock(c.layersPerBlock, level),
+                     4 * c.blockOutChannels[0],
+                     {},
+                     c.normNumGroups,
+                     c.normEps};
   if (attention)
-    config.attention = Transformer2DModel::Config{c.blockOutChannels[level],
-                                                  ofBlock(c.attentionHeadDim, level),
-                                                  ofBlock(c.transformerLayersPerBlock, level),
-                                                  c.crossAttentionDim,
-                                                  c.normNumGroups,
-                                                  c.useLinearProjection};
+    config.attention =
+        Transformer2DModel::Config{c.blockOutChannels[level],
+                                   weights::ofBlock(c.attentionHeadDim, level),
+                                   weights::ofBlock(c.transformerLayersPerBlock, level),
+                                   c.crossAttentionDim,
+                                   c.normNumGroups,
+                                   c.useLinearProjection};
   return config;
 }
 

@@ -4,28 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "core/nn/attention.h"
+#include "core/weights/model_configs.h"
 
 namespace likeness::nn {
 
-/// unet/config.json; defaults are diffusers' constructor defaults. attentionHeadDim is the NUMBER
-/// of heads (diffusers' naming). The three lists of counts hold one value for every block, or a
-/// single one for all.
-struct UNet2DConditionConfig {
-  std::int64_t sampleSize = 64, inChannels = 4, outChannels = 4, normNumGroups = 32,
-               crossAttentionDim = 1280;
-  std::vector<std::int64_t> blockOutChannels = {320, 640, 1280, 1280}, layersPerBlock = {2},
-                            attentionHeadDim = {8}, transformerLayersPerBlock = {1};
-  std::vector<std::string> downBlockTypes = {
-      "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"};
-  std::vector<std::string> upBlockTypes = {
-      "UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"};
-  bool useLinearProjection = false, flipSinToCos = true;
-  double freqShift = 0, normEps = 1e-5;
-};
+using weights::UNet2DConditionConfig;
 
 class UNet2DConditionModel {
  public:

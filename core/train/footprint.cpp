@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "core/base/file_system.h"
-#include "core/nn/model_configs.h"
 #include "core/tensor/device.h"
+#include "core/weights/model_configs.h"
 #include "core/weights/safetensors.h"
 
 namespace likeness::train {
@@ -127,11 +127,12 @@ api::Result<ModelSize> measureModel(const workspace::ResolvedModel& model,
   size.unetParameters = *unet;
   size.textParameters = *text;
   size.vaeParameters = *vae;
-  const auto unetConfig = nn::readUNetConfig(model.folder / "unet" / "config.json");
+  const auto unetConfig = weights::readUNetConfig(model.folder / "unet" / "config.json");
   if (!unetConfig) return api::fail(unetConfig.error());
-  const auto textConfig = nn::readClipTextConfig(model.folder / "text_encoder" / "config.json");
+  const auto textConfig =
+      weights::readClipTextConfig(model.folder / "text_encoder" / "config.json");
   if (!textConfig) return api::fail(textConfig.error());
-  const auto vaeConfig = nn::readAutoencoderConfig(model.folder / "vae" / "config.json");
+  const auto vaeConfig = weights::readAutoencoderConfig(model.folder / "vae" / "config.json");
   if (!vaeConfig) return api::fail(vaeConfig.error());
   size.unet = *unetConfig;
   size.text = *textConfig;

@@ -9,8 +9,9 @@
 #include "core/base/file_system.h"
 #include "core/base/hash.h"
 #include "core/image/photo.h"
-#include "core/nn/model_configs.h"
+#include "core/nn/stable_diffusion.h"
 #include "core/tensor/random_tensor.h"
+#include "core/weights/model_configs.h"
 
 namespace likeness::support {
 namespace fs = std::filesystem;
@@ -124,9 +125,9 @@ fs::path makeTinyModel(const fs::path& folder, const TinyModelOptions& options) 
   text("vae/config.json", kVae);
   text("scheduler/scheduler_config.json", schedule(options.vPrediction));
 
-  const auto clip = orThrow(nn::readClipTextConfig(folder / "text_encoder/config.json"));
-  const auto unet = orThrow(nn::readUNetConfig(folder / "unet/config.json"));
-  const auto vae = orThrow(nn::readAutoencoderConfig(folder / "vae/config.json"));
+  const auto clip = orThrow(weights::readClipTextConfig(folder / "text_encoder/config.json"));
+  const auto unet = orThrow(weights::readUNetConfig(folder / "unet/config.json"));
+  const auto vae = orThrow(weights::readAutoencoderConfig(folder / "vae/config.json"));
   const std::string name = "diffusion_pytorch_model.safetensors";
   save(folder / "text_encoder/model.safetensors",
        randomWeights(options.seed, [&](const nn::Weights& w) { nn::ClipTextModel(w, clip); }));

@@ -7,7 +7,7 @@
 
 #include "core/base/file_system.h"
 #include "core/nn/adapters.h"
-#include "core/nn/model_configs.h"
+#include "core/weights/model_configs.h"
 #include "tests/core/nn/golden_networks.h"
 
 namespace likeness::nn::test {
@@ -84,7 +84,7 @@ void forEachGolden(const std::string& kind,
 
 void checkUNet(const Golden& golden, const Precision& precision) {
   const auto unet = build<UNet2DConditionModel>(
-      golden.part("weights/"), must(readUNetConfig(golden.configFile)), precision.masters);
+      golden.part("weights/"), must(weights::readUNetConfig(golden.configFile)), precision.masters);
   const Precision p = precision.of(*unet.store);
   const at::Tensor out = unet.model->forward(golden.at("input/sample").to(p.compute),
                                              golden.at("input/timesteps"),
@@ -97,8 +97,9 @@ TEST(Golden, UNetMatchesDiffusers) { forEachGolden("unet", checkUNet, {fp32, fp6
 TEST(Golden, UNetMatchesDiffusersInBf16) { forEachGolden("unet", checkUNet, {bf16}); }
 
 void checkVae(const Golden& golden, const Precision& precision) {
-  const auto vae = build<AutoencoderKL>(
-      golden.part("weights/"), must(readAutoencoderConfig(golden.configFile)), precision.masters);
+  const auto vae = build<AutoencoderKL>(golden.part("weights/"),
+                                        must(weights::readAutoencoderConfig(golden.configFile)),
+                                        precision.masters);
   const Precision p = precision.of(*vae.store);
   const Posterior posterior = vae.model->encode(golden.at("input/pixels").to(p.compute));
   const at::Tensor pixels = vae.model->decode(golden.at("input/latents").to(p.compute));
@@ -122,7 +123,7 @@ tensor::StateDict prefixed(const tensor::StateDict& tensors) {
 
 void checkClip(const Golden& golden, const Precision& precision) {
   const auto clip = build<ClipTextModel>(prefixed(golden.part("weights/")),
-                                         must(readClipTextConfig(golden.configFile)),
+                                         must(weights::readClipTextConfig(golden.configFile)),
                                          precision.masters);
   const Precision p = precision.of(*clip.store);
   const at::Tensor states = clip.model->forward(golden.at("input/ids"), p.compute);
@@ -148,7 +149,7 @@ LoraCase readLoraCase(const Golden& golden) {
   lora.options.targets = json["targets"].get<std::vector<std::string>>();
   for (const char* key : {"rank", "alpha", "targets"}) json.erase(key);
   EXPECT_TRUE(base::writeFile(golden.configFile, json.dump()));
-  lora.config = must(readUNetConfig(golden.configFile));
+  lora.config = must(weights::readUNetConfig(golden.configFile));
   return lora;
 }
 

@@ -11,7 +11,7 @@
 
 #include "core/api/result.h"
 
-namespace likeness::nn {
+namespace likeness::weights {
 
 class ConfigReader {
  public:
@@ -30,7 +30,7 @@ class ConfigReader {
                 std::int64_t max = 1 << 20);
   void number(const char* key, double& value);
   void flag(const char* key, bool& value);
-  /// One of `allowed`; another text is UnsupportedModel.
+  /// One of `allowed`; another text is UnsupportedModel. Null is absent, here and in `texts`.
   void text(const char* key, std::string& value, const std::vector<std::string>& allowed);
   void texts(const char* key,
              std::vector<std::string>& values,
@@ -66,4 +66,4 @@ class ConfigReader {
   std::optional<api::Error> m_error;
 };
 
-}  // namespace likeness::nn
+}  // namespace likeness::weights

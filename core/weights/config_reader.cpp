@@ -1,12 +1,12 @@
 // Checked access to one JSON object.
-#include "core/nn/config_reader.h"
+#include "core/weights/config_reader.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/base/file_system.h"
 
-namespace likeness::nn {
+namespace likeness::weights {
 
 api::Result<ConfigReader> ConfigReader::open(const std::filesystem::path& file) {
   auto content = base::readFile(file, 1 << 20);
@@ -104,7 +104,7 @@ void ConfigReader::text(const char* key,
                         std::string& value,
                         const std::vector<std::string>& allowed) {
   const auto* json = find(key);
-  if (!json) return;
+  if (!json || json->is_null()) return;
   if (!json->is_string()) return wrong(key, "a text");
   if (std::ranges::find(allowed, json->get<std::string>()) == allowed.end())
     return unsupported(key, *json);
@@ -115,7 +115,7 @@ void ConfigReader::texts(const char* key,
                          std::vector<std::string>& values,
                          const std::vector<std::string>& allowed) {
   const auto* json = find(key);
-  if (!json) return;
+  if (!json || json->is_null()) return;
   if (!json->is_array() || json->empty() || json->size() > 64) return wrong(key, "a list of texts");
   values.clear();
   for (const auto& entry : *json) {
@@ -137,4 +137,4 @@ void ConfigReader::refuseOthers() {
   }
 }
 
-}  // namespace likeness::nn
+}  // namespace likeness::weights

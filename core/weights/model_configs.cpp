@@ -1,11 +1,11 @@
 // The four configs, one line a key. Defaults are those of the structs.
-#include "core/nn/model_configs.h"
+#include "core/weights/model_configs.h"
 
 #include <algorithm>
 
-#include "core/nn/config_reader.h"
+#include "core/weights/config_reader.h"
 
-namespace likeness::nn {
+namespace likeness::weights {
 namespace {
 
 /// Values of UNet2DConditionModel's constructor that change the architecture and that Stable
@@ -25,7 +25,6 @@ void refuseOtherUNets(ConfigReader& in) {
       {"num_attention_heads", nullptr},
       {"dual_cross_attention", false},
       {"class_embed_type", nullptr},
-      {"addition_embed_type", nullptr},
       {"num_class_embeds", nullptr},
       {"resnet_time_scale_shift", "default"},
       {"resnet_skip_time_act", false},
@@ -45,11 +44,7 @@ void refuseOtherUNets(ConfigReader& in) {
   for (const auto& [key, only] : fixed) in.fixed(key, only);
   // These take effect only together with one refused above, or (upcast_attention) not under fused
   // attention.
-  for (const char* key : {"addition_time_embed_dim",
-                          "addition_embed_type_num_heads",
-                          "projection_class_embeddings_input_dim",
-                          "upcast_attention"})
-    in.ignore(key);
+  for (const char* key : {"addition_embed_type_num_heads", "upcast_attention"}) in.ignore(key);
 }
 
 bool divides(const std::vector<std::int64_t>& channels, std::int64_t groups) {
@@ -78,6 +73,16 @@ api::Result<UNet2DConditionConfig> readUNetConfig(const std::filesystem::path& f
   in.flag("flip_sin_to_cos", c.flipSinToCos);
   in.number("freq_shift", c.freqShift);
   in.number("norm_eps", c.normEps);
+  std::string added;
+  in.text("addition_embed_type", added, {"text_time"});
+  if (added.empty()) {
+    for (const char* key : {"addition_time_embed_dim", "projection_class_embeddings_input_dim"})
+      in.ignore(key);
+  } else {
+    in.integer("addition_time_embed_dim", c.addedTimeDim);
+    in.integer("projection_class_embeddings_input_dim", c.addedInputDim);
+    if (c.addedInputDim == 0) in.refuse("\"projection_class_embeddings_input_dim\" is missing");
+  }
   refuseOtherUNets(in);
   in.refuseOthers();
 
@@ -147,6 +152,12 @@ api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file
   in.text("hidden_act", c.hiddenAct, {"quick_gelu", "gelu"});
   in.number("layer_norm_eps", c.layerNormEps);
   in.fixed("attention_dropout", 0.0);
+  std::vector<std::string> classes{"CLIPTextModel"};
+  in.texts("architectures", classes, {"CLIPTextModel", "CLIPTextModelWithProjection", "CLIPModel"});
+  if (classes.front() == "CLIPTextModelWithProjection") {
+    c.projectionDim = 512;
+    in.integer("projection_dim", c.projectionDim);
+  }
   if (c.hiddenSize % c.numAttentionHeads != 0)
     in.refuse("\"hidden_size\" is not a multiple of \"num_attention_heads\"");
   return in.finish(c);  // other keys belong to text generation and change nothing here
@@ -181,4 +192,98 @@ api::Result<NoiseScheduleConfig> readScheduleConfig(const std::filesystem::path&
   return in.finish(c);
 }
 
-}  // namespace likeness::nn
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string written(const Json& json) { return json.dump(2) + "\n"; }
+
+}  // namespace
+
+std::string toJson(const UNet2DConditionConfig& c) {
+  Json json{{"_class_name", "UNet2DConditionModel"},
+            {"act_fn", "silu"},
+            {"attention_head_dim", c.attentionHeadDim},
+            {"block_out_channels", c.blockOutChannels},
+            {"center_input_sample", false},
+            {"cross_attention_dim", c.crossAttentionDim},
+            {"down_block_types", c.downBlockTypes},
+            {"downsample_padding", 1},
+            {"flip_sin_to_cos", c.flipSinToCos},
+            {"freq_shift", c.freqShift},
+            {"in_channels", c.inChannels},
+            {"layers_per_block", c.layersPerBlock},
+            {"mid_block_scale_factor", 1},
+            {"norm_eps", c.normEps},
+            {"norm_num_groups", c.normNumGroups},
+            {"out_channels", c.outChannels},
+            {"sample_size", c.sampleSize},
+            {"transformer_layers_per_block", c.transformerLayersPerBlock},
+            {"up_block_types", c.upBlockTypes},
+            {"use_linear_projection", c.useLinearProjection}};
+  // One number for all blocks is how the reference writes it, and what older programs expect.
+  for (const char* key : {"attention_head_dim", "layers_per_block", "transformer_layers_per_block"})
+    if (json[key].size() == 1) json[key] = Json(json[key][0]);
+  if (c.addedInputDim > 0) {
+    json["addition_embed_type"] = "text_time";
+    json["addition_time_embed_dim"] = c.addedTimeDim;
+    json["projection_class_embeddings_input_dim"] = c.addedInputDim;
+  }
+  return written(json);
+}
+
+std::string toJson(const AutoencoderKLConfig& c) {
+  const std::size_t levels = c.blockOutChannels.size();
+  return written({{"_class_name", "AutoencoderKL"},
+                  {"act_fn", "silu"},
+                  {"block_out_channels", c.blockOutChannels},
+                  {"down_block_types", std::vector<std::string>(levels, "DownEncoderBlock2D")},
+                  {"in_channels", c.inChannels},
+                  {"latent_channels", c.latentChannels},
+                  {"layers_per_block", c.layersPerBlock},
+                  {"mid_block_add_attention", c.midBlockAddAttention},
+                  {"norm_num_groups", c.normNumGroups},
+                  {"out_channels", c.outChannels},
+                  {"sample_size", c.sampleSize},
+                  {"scaling_factor", c.scalingFactor},
+                  {"up_block_types", std::vector<std::string>(levels, "UpDecoderBlock2D")},
+                  {"use_post_quant_conv", c.usePostQuantConv},
+                  {"use_quant_conv", c.useQuantConv}});
+}
+
+std::string toJson(const ClipTextConfig& c) {
+  const bool projected = c.projectionDim > 0;
+  return written({{"architectures", {projected ? "CLIPTextModelWithProjection" : "CLIPTextModel"}},
+                  {"attention_dropout", 0.0},
+                  {"bos_token_id", 49406},
+                  {"eos_token_id", 49407},
+                  {"hidden_act", c.hiddenAct},
+                  {"hidden_size", c.hiddenSize},
+                  {"intermediate_size", c.intermediateSize},
+                  {"layer_norm_eps", c.layerNormEps},
+                  {"max_position_embeddings", c.maxPositionEmbeddings},
+                  {"model_type", "clip_text_model"},
+                  {"num_attention_heads", c.numAttentionHeads},
+                  {"num_hidden_layers", c.numHiddenLayers},
+                  {"pad_token_id", 1},
+                  {"projection_dim", projected ? c.projectionDim : 512},
+                  {"torch_dtype", "float32"},
+                  {"vocab_size", c.vocabSize}});
+}
+
+std::string toJson(const NoiseScheduleConfig& c) {
+  Json json{
+      {"_class_name", "DDIMScheduler"},
+      {"beta_end", c.betaEnd},
+      {"beta_schedule", c.betaSchedule},
+      {"beta_start", c.betaStart},
+      {"clip_sample", false},
+      {"num_train_timesteps", c.numTrainTimesteps},
+      {"prediction_type", c.predictionType == PredictionType::Epsilon ? "epsilon" : "v_prediction"},
+      {"set_alpha_to_one", c.setAlphaToOne},
+      {"steps_offset", c.stepsOffset}};
+  if (!c.timestepSpacing.empty()) json["timestep_spacing"] = c.timestepSpacing;
+  return written(json);
+}
+
+}  // namespace likeness::weights

@@ -1,0 +1,144 @@
+// Measures of the published models, divided.
+#include "tests/support/checkpoints.h"
+
+#include <algorithm>
+#include <fstream>
+#include <stdexcept>
+
+#include "core/base/hash.h"
+
+namespace likeness::support {
+namespace fs = std::filesystem;
+using namespace weights;
+
+std::map<NetworkKind, KeyMap> Checkpoint::maps() const {
+  std::map<NetworkKind, KeyMap> maps{{NetworkKind::UNet, singleFileMap(configs.unet)},
+                                     {NetworkKind::Vae, singleFileMap(configs.vae)}};
+  const auto text =
+      [&](NetworkKind kind, const ClipTextConfig& config, TextNames names, const char* prefix) {
+        maps.emplace(kind, singleFileMap(config, names, prefix));
+      };
+  const auto open = TextNames::OpenClip, plain = TextNames::Transformers;
+  const auto first = NetworkKind::TextEncoder, second = NetworkKind::TextEncoder2;
+  if (family == Family::StableDiffusion1) {
+    text(first, configs.text, plain, "cond_stage_model.transformer.");
+  } else if (family == Family::StableDiffusion2) {
+    text(first, configs.text, open, "cond_stage_model.model.");
+  } else {
+    text(first, configs.text, plain, "conditioner.embedders.0.transformer.");
+    text(second, *configs.text2, open, "conditioner.embedders.1.model.");
+  }
+  return maps;
+}
+
+Checkpoint checkpoint(Family family, std::int64_t width, std::int64_t inChannels) {
+  Checkpoint model{family, {}};
+  ModelConfigs& c = model.configs;
+  c.unet.inChannels = inChannels;
+  c.vae.blockOutChannels = {128, 256, 512, 512};
+  c.vae.layersPerBlock = 2;
+  c.text = {49408, 768, 3072, 12, 12, 77, "quick_gelu", 1e-5, 0};
+  c.unet.crossAttentionDim = 768;
+  if (family != Family::StableDiffusion1) {
+    c.unet.useLinearProjection = true;
+    c.unet.attentionHeadDim = {5, 10, 20, 20};
+  }
+  if (family == Family::StableDiffusion2) {
+    c.unet.sampleSize = 96;
+    c.unet.crossAttentionDim = 1024;
+    c.text = {49408, 1024, 4096, 23, 16, 77, "gelu", 1e-5, 0};
+    c.schedule.predictionType = PredictionType::VPrediction;
+  } else if (family == Family::StableDiffusionXl) {
+    c.unet.sampleSize = 128;
+    c.unet.crossAttentionDim = 2048;
+    c.unet.blockOutChannels = {320, 640, 1280};
+    c.unet.attentionHeadDim = {5, 10, 20};
+    c.unet.transformerLayersPerBlock = {1, 2, 10};
+    c.unet.downBlockTypes = {"DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"};
+    c.unet.upBlockTypes = {"CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"};
+    c.unet.addedInputDim = 2816;
+    c.text2 = ClipTextConfig{49408, 1280, 5120, 32, 20, 77, "gelu", 1e-5, 1280};
+    c.vae.scalingFactor = 0.13025;
+    c.schedule.timestepSpacing = "leading";
+  }
+  c.vae.sampleSize = c.unet.sampleSize * 8;
+  if (width == 1) return model;
+  const auto divide = [&](std::int64_t& value) {
+    value = std::max<std::int64_t>(1, value / width);
+  };
+  for (auto& channels : c.unet.blockOutChannels) divide(channels);
+  for (auto& channels : c.vae.blockOutChannels) channels /= 4;
+  divide(c.unet.crossAttentionDim);
+  divide(c.unet.addedInputDim);
+  if (family != Family::StableDiffusionXl) c.unet.addedInputDim = 0;
+  if (c.unet.useLinearProjection) {
+    c.unet.attentionHeadDim.clear();
+    for (const auto channels : c.unet.blockOutChannels)
+      c.unet.attentionHeadDim.push_back(std::max<std::int64_t>(1, channels / 64));
+  }
+  for (ClipTextConfig* text : {&c.text, c.text2 ? &*c.text2 : &c.text}) {
+    text->vocabSize = 300;
+    text->hiddenSize = text == &c.text ? 24 : 40;
+    text->intermediateSize = 4 * text->hiddenSize;
+    text->numAttentionHeads = 1;
+    if (text->projectionDim > 0) text->projectionDim = text->hiddenSize;
+  }
+  return model;
+}
+
+std::vector<std::byte> madeUpBytes(const std::string& key, const Shape& shape) {
+  std::size_t bytes = 2;
+  for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
+  std::uint64_t state = std::stoull(base::sha256(key).substr(0, 15), nullptr, 16);
+  std::vector<std::byte> data(bytes);
+  for (std::byte& byte : data) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    byte = static_cast<std::byte>(state >> 56);
+  }
+  return data;
+}
+
+std::vector<TensorSource> madeUp(const KeyMap& map) {
+  std::vector<TensorSource> sources;
+  for (const MappedTensor& tensor : map)
+    sources.push_back({tensor.key, ScalarType::F16, tensor.shape, [tensor](const auto& sink) {
+                         return sink(madeUpBytes(tensor.key, tensor.shape));
+                       }});
+  return sources;
+}
+
+namespace {
+
+std::vector<TensorSource> allSources(const Checkpoint& checkpoint) {
+  std::vector<TensorSource> all;
+  for (const auto& [kind, map] : checkpoint.maps())
+    for (TensorSource& source : toFileLayout(map, madeUp(map))) all.push_back(std::move(source));
+  return all;
+}
+
+}  // namespace
+
+void writeSingleFile(const fs::path& file,
+                     const Checkpoint& checkpoint,
+                     const std::map<std::string, std::string>& metadata,
+                     std::vector<TensorSource> extra) {
+  for (TensorSource& source : allSources(checkpoint)) extra.push_back(std::move(source));
+  if (!writeSafetensors(file, std::move(extra), metadata)) throw std::runtime_error("not written");
+}
+
+void writeSparseFile(const fs::path& file,
+                     const Checkpoint& checkpoint,
+                     const std::map<std::string, std::string>& metadata) {
+  auto sources = allSources(checkpoint);
+  std::uint64_t bytes = 0;
+  for (const TensorSource& source : sources) {
+    std::uint64_t elements = 2;
+    for (const std::int64_t size : source.shape) elements *= static_cast<std::uint64_t>(size);
+    bytes += elements;
+  }
+  const std::string header = layOutHeader(sources, metadata);
+  std::ofstream(file, std::ios::binary) << header;
+  fs::resize_file(file, header.size() + bytes);
+}
+
+}  // namespace likeness::support
