@@ -150,6 +150,10 @@ api::Result<StableDiffusion> loadStableDiffusion(const fs::path& folder,
   if (!clip) return api::fail(clip.error());
   const auto unet = weights::readUNetConfig(folder / "unet" / "config.json");
   if (!unet) return api::fail(unet.error());
+  if (unet->addedInputDim > 0)
+    return api::fail(api::ErrorCode::UnsupportedModel,
+                     {{"file", (folder / "unet" / "config.json").string()},
+                      {"reason", "its UNet takes a pooled text embedding, as SDXL's does"}});
   const auto vae = weights::readAutoencoderConfig(folder / "vae" / "config.json");
   if (!vae) return api::fail(vae.error());
   const auto schedule = weights::readScheduleConfig(folder / "scheduler" / "scheduler_config.json");

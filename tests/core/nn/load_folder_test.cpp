@@ -205,6 +205,15 @@ TEST_F(LoadFolder, SaysWhyOtherFormsOfWeightsAreNotRead) {
   EXPECT_TRUE(loadStableDiffusion(m_model, {})) << "the fp16 variant's name";
 }
 
+TEST_F(LoadFolder, RefusesTheConditioningOfSdxl) {
+  const fs::path file = m_model / "unet/config.json";
+  auto config = nlohmann::json::parse(support::content(file));
+  config["addition_embed_type"] = "text_time";
+  config["projection_class_embeddings_input_dim"] = 2816;
+  support::put(file, config.dump());
+  expectRefusal(api::ErrorCode::UnsupportedModel, "unet/config.json", "pooled text embedding");
+}
+
 TEST_F(LoadFolder, RefusesPartsThatDoNotFitOneAnother) {
   // A text encoder of width 8 and an autoencoder with 3 latent channels, each whole in itself.
   const std::string text = support::content(m_model / textWeights);
