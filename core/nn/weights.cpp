@@ -3,7 +3,7 @@
 
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
+#include "core/weights/stored_network.h"
 
 namespace likeness::nn {
 
@@ -45,15 +45,7 @@ api::Result<void> ParameterStore::finish() const {
   std::vector<std::string> problems = m_problems;
   for (const auto& [key, tensor] : m_source) problems.push_back("unknown " + key);
   if (problems.empty()) return {};
-  constexpr std::size_t shown = 8;
-  std::string sentence, all;
-  for (std::size_t i = 0; i < problems.size(); ++i) {
-    if (i < shown) sentence += (i ? ", " : "") + problems[i];
-    all += problems[i] + "\n";
-  }
-  if (problems.size() > shown)
-    sentence += " and " + std::to_string(problems.size() - shown) + " more";
-  return api::fail(api::ErrorCode::ModelMismatch, {{"file", m_file}, {"tensors", sentence}}, all);
+  return api::fail(weights::mismatch(m_file, problems));
 }
 
 const std::map<std::string, at::Tensor>& ParameterStore::parameters() const { return m_parameters; }
