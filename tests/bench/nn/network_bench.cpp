@@ -1,6 +1,7 @@
-// Times the networks of a model folder: network_bench MODEL [--threads N] [--repeats N] [--profile
-// CASE] Seconds are CPU time of the calling thread with one thread (little disturbed by
-// neighbours), else wall time; minimum of the repeats.
+// Times the networks of a model folder:
+//   network_bench MODEL [--threads N] [--repeats N] [--only CASE] [--profile CASE]
+// CASE is a printed name ("unet forward 1 bf16"). Seconds are CPU time of the calling thread with
+// one thread (little disturbed by neighbours), else wall time; minimum of the repeats.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mse_loss.h>
@@ -73,9 +74,10 @@ struct Profile {
 
 struct Bench {
   int repeats = 10;
-  std::string profiled;
+  std::string profiled, only;
 
   void run(const std::string& name, const std::function<void()>& body) const {
+    if (!only.empty() && name != only) return;
     body();
     body();
     std::vector<double> seconds;
@@ -128,6 +130,10 @@ void benchDType(const Bench& bench, const std::filesystem::path& folder, at::Sca
                                true);
     bench.run("unet forward 8" + suffix,
               [&] { (void)model.unet.model->forward(many, manyTimes, text); });
+    const nn::TextContext one(model.textEncoder.model->forward(ids.narrow(0, 0, 1), dtype), true);
+    bench.run("unet forward 1" + suffix, [&] {
+      (void)model.unet.model->forward(many.narrow(0, 0, 1), manyTimes.narrow(0, 0, 1), one);
+    });
     bench.run("text encoder forward 2" + suffix,
               [&] { (void)model.textEncoder.model->forward(ids, dtype); });
     bench.run("vae encode 2" + suffix, [&] { (void)model.vae.model->encode(pixels.to(dtype)); });
@@ -160,6 +166,7 @@ int main(int argc, char** argv) {
   for (int i = 2; i + 1 < argc; i += 2) {
     if (!std::strcmp(argv[i], "--threads")) threads = std::atoi(argv[i + 1]);
     if (!std::strcmp(argv[i], "--repeats")) bench.repeats = std::atoi(argv[i + 1]);
+    if (!std::strcmp(argv[i], "--only")) bench.only = argv[i + 1];
     if (!std::strcmp(argv[i], "--profile")) bench.profiled = argv[i + 1];
   }
   tensor::setThreads(threads);
