@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "core/base/file_system.h"
 #include "core/base/hash.h"
@@ -125,6 +126,52 @@ api::Result<WrittenFile> writeSafetensors(const std::filesystem::path& file,
   if (auto result = out->commit(); !result) return api::fail(result.error());
   written.sha256 = hash.hex();
   return written;
+}
+
+api::Result<bool> continueSafetensors(
+    const std::filesystem::path& file,
+    std::vector<TensorSource> tensors,
+    const std::map<std::string, std::string>& metadata,
+    const std::function<bool(std::uint64_t done, std::uint64_t total)>& next) {
+  const std::string header = layOutHeader(tensors, metadata);
+  std::vector<std::uint64_t> ends;  // of the tensors, in the file
+  std::uint64_t total = header.size();
+  for (const TensorSource& tensor : tensors) {
+    std::uint64_t bytes = bits(tensor.dtype);
+    for (const std::int64_t side : tensor.shape) bytes *= static_cast<std::uint64_t>(side);
+    ends.push_back(total += bytes / 8);
+  }
+
+  std::string begun(header.size(), '\0');
+  std::error_code error;
+  std::uint64_t there = 0, done = 0;
+  if (std::ifstream in(file, std::ios::binary);
+      in.read(begun.data(), static_cast<std::streamsize>(begun.size())) && begun == header)
+    there = std::filesystem::file_size(file, error);
+  std::size_t position = 0;
+  if (there >= header.size() && !error) {
+    done = header.size();
+    for (; position < ends.size() && ends[position] <= there; ++position) done = ends[position];
+  }
+
+  auto out = base::AppendFile::open(file);
+  if (!out) return api::fail(out.error());
+  if (auto cut = base::truncateFile(file, done); !cut) return api::fail(cut.error());
+  if (done == 0)
+    if (auto begin = out->append(header); !begin) return api::fail(begin.error());
+  const auto sink = [&](std::span<const std::byte> bytes) {
+    return out->append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  for (done = std::max<std::uint64_t>(done, header.size()); position < tensors.size();
+       done = ends[position++]) {
+    if (!next(done, total)) {
+      if (auto kept = out->sync(); !kept) return api::fail(kept.error());
+      return false;
+    }
+    if (auto made = tensors[position].produce(sink); !made) return api::fail(made.error());
+  }
+  if (auto kept = out->sync(); !kept) return api::fail(kept.error());
+  return true;
 }
 
 }  // namespace likeness::weights

@@ -222,6 +222,57 @@ TEST_F(SafetensorsFileTest, AFailedSourceLeavesNoFile) {
   EXPECT_TRUE(std::filesystem::is_empty(m_folder));
 }
 
+/// Cut at every length, continued: the file is the one that was never cut, and no tensor that was
+/// there is made again.
+TEST_F(SafetensorsFileTest, AnInterruptedFileIsContinued) {
+  const auto file = m_folder / "out.safetensors";
+  std::vector<std::string> made;
+  const auto source = [&](const std::string& name, ScalarType dtype, const std::string& data) {
+    TensorSource tensor = bytes(name, dtype, {2}, data);
+    return TensorSource{
+        name, dtype, {2}, [&made, name, produce = tensor.produce](const auto& sink) {
+          made.push_back(name);
+          return produce(sink);
+        }};
+  };
+  const std::vector<TensorSource> tensors = {source("a", ScalarType::F32, "AAAABBBB"),
+                                             source("b", ScalarType::F16, "CCDD"),
+                                             source("c", ScalarType::U8, "EF")};
+  const auto go = [&](std::size_t most) {
+    std::size_t asked = 0;
+    return continueSafetensors(file,
+                               tensors,
+                               {{"format", "pt"}},
+                               [&](auto done, auto total) {
+                                 EXPECT_LT(done, total);
+                                 return asked++ < most;
+                               })
+        .value();
+  };
+  ASSERT_TRUE(go(3));
+  const std::string whole = base::readFile(file).value();
+  const auto opened = SafetensorsFile::open(file);
+  ASSERT_TRUE(opened);
+  for (std::size_t length = 0; length <= whole.size();
+       length += length + 20 < whole.size() ? 29 : 1) {
+    ASSERT_TRUE(base::writeFile(file, whole.substr(0, length)));
+    made.clear();
+    ASSERT_TRUE(go(3)) << length;
+    EXPECT_EQ(base::readFile(file).value(), whole) << length;
+    const std::size_t left = whole.size() - length;
+    EXPECT_EQ(made.size(), left == 0 ? 0U : left <= 2 ? 1U : left <= 6 ? 2U : 3U) << length;
+  }
+  std::filesystem::remove(file);
+  EXPECT_FALSE(go(1));
+  made.clear();
+  EXPECT_TRUE(go(3));
+  EXPECT_EQ(made, (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(base::readFile(file).value(), whole);
+  ASSERT_TRUE(base::writeFile(file, std::string(whole.size(), 'x')));
+  EXPECT_TRUE(go(3));
+  EXPECT_EQ(base::readFile(file).value(), whole);
+}
+
 TEST(SafetensorsTypes, NamesAndSizes) {
   for (int i = 0; i <= static_cast<int>(ScalarType::U64); ++i) {
     const auto type = static_cast<ScalarType>(i);
