@@ -110,8 +110,8 @@ api::Result<WrittenFile> writeSafetensors(const std::filesystem::path& file,
 /// The same in stages that outlive an interruption: `file` grows under its own name, which the
 /// caller gives away only when it is whole. What an earlier call left in it is kept up to its last
 /// whole tensor if it begins with the very same header. `next` is asked before every tensor with
-/// the bytes that are there and the bytes there will be; false ends the call. Returns whether the
-/// file is whole. Errors: FileUnwritable, DiskFull, those of `produce`.
+/// the tensors' bytes that are there and those there will be; false ends the call. Returns whether
+/// the file is whole. Errors: FileUnwritable, DiskFull, those of `produce`.
 api::Result<bool> continueSafetensors(
     const std::filesystem::path& file,
     std::vector<TensorSource> tensors,

@@ -164,7 +164,7 @@ api::Result<bool> continueSafetensors(
   };
   for (done = std::max<std::uint64_t>(done, header.size()); position < tensors.size();
        done = ends[position++]) {
-    if (!next(done, total)) {
+    if (!next(done - header.size(), total - header.size())) {
       if (auto kept = out->sync(); !kept) return api::fail(kept.error());
       return false;
     }

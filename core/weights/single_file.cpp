@@ -315,7 +315,27 @@ void dropUnheardLayer(ClipTextConfig& text,
              root + "transformer.resblocks." + std::to_string(text.numHiddenLayers) + "."};
 }
 
+const std::string bigClipRoot = "conditioner.embedders.1.model.";
+std::string clipRoot(Family family) {
+  return family == Family::StableDiffusion2    ? "cond_stage_model.model."
+         : family == Family::StableDiffusionXl ? "conditioner.embedders.0.transformer."
+                                               : "cond_stage_model.transformer.";
+}
+
 }  // namespace
+
+std::map<NetworkKind, KeyMap> singleFileMaps(Family family, const ModelConfigs& configs) {
+  const bool second = family == Family::StableDiffusion2;
+  const TextNames names = second ? TextNames::OpenClip : TextNames::Transformers;
+  std::map<NetworkKind, KeyMap> maps{
+      {NetworkKind::TextEncoder, singleFileMap(configs.text, names, clipRoot(family))},
+      {NetworkKind::UNet, singleFileMap(configs.unet)},
+      {NetworkKind::Vae, singleFileMap(configs.vae)}};
+  if (configs.text2)
+    maps.emplace(NetworkKind::TextEncoder2,
+                 singleFileMap(*configs.text2, TextNames::OpenClip, bigClipRoot));
+  return maps;
+}
 
 std::string_view name(Family family) {
   switch (family) {
@@ -390,27 +410,19 @@ api::Result<SingleFile> openSingleFile(const fs::path& path) {
   if (unet->inChannels == 8) single.variant = "instructions (pix2pix)";
   configs.vae = survey.vae();
   const bool xl = *family == Family::StableDiffusionXl;
-  std::vector<std::pair<NetworkKind, KeyMap>> maps;
   std::set<std::string> unheard;
   if (xl) {
-    const std::string first = "conditioner.embedders.0.transformer.",
-                      second = "conditioner.embedders.1.model.";
-    configs.text = survey.text(first, TextNames::Transformers);
-    configs.text2 = survey.text(second, TextNames::OpenClip);
+    configs.text = survey.text(clipRoot(*family), TextNames::Transformers);
+    configs.text2 = survey.text(bigClipRoot, TextNames::OpenClip);
     configs.text2->projectionDim = configs.text2->hiddenSize;
     configs.vae.scalingFactor = 0.13025;
-    maps = {
-        {NetworkKind::TextEncoder, singleFileMap(configs.text, TextNames::Transformers, first)},
-        {NetworkKind::TextEncoder2, singleFileMap(*configs.text2, TextNames::OpenClip, second)}};
   } else {
     const bool second = *family == Family::StableDiffusion2;
-    const std::string root = second ? "cond_stage_model.model." : "cond_stage_model.transformer.";
-    const TextNames names = second ? TextNames::OpenClip : TextNames::Transformers;
-    configs.text = survey.text(root, names);
+    configs.text =
+        survey.text(clipRoot(*family), second ? TextNames::OpenClip : TextNames::Transformers);
     if (second) dropUnheardLayer(configs.text, pool, unheard);
-    maps = {{NetworkKind::TextEncoder, singleFileMap(configs.text, names, root)}};
   }
-  maps.emplace_back(NetworkKind::UNet, singleFileMap(configs.unet));
+  auto maps = singleFileMaps(*family, configs);
   const bool wide = xl || (*family == Family::StableDiffusion2 &&
                            single.prediction.type == PredictionType::VPrediction);
   const std::int64_t usual = xl ? 1024 : wide ? 768 : 512;
@@ -427,8 +439,7 @@ api::Result<SingleFile> openSingleFile(const fs::path& path) {
     single.vaePath = vaePath;
     single.networks.emplace(NetworkKind::Vae, std::move(*vae));
     unheard.insert(std::string(vaePrefix));
-  } else {
-    maps.emplace_back(NetworkKind::Vae, singleFileMap(configs.vae));
+    maps.erase(NetworkKind::Vae);
   }
   configs.vae.sampleSize = single.resolution();
 

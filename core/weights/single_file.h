@@ -53,6 +53,9 @@ struct SingleFile {
   std::int64_t resolution() const;  ///< pixels: as ModelSpec states it, else as the family has it
 };
 
+/// Where each network of a Stable Diffusion 1, 2 or XL stands in a single file.
+std::map<NetworkKind, KeyMap> singleFileMaps(Family family, const ModelConfigs& configs);
+
 /// Whether the file has a checkpoint's names at all (an adapter or a lone network has not).
 bool isCheckpoint(const SafetensorsFile& file);
 

@@ -11,25 +11,7 @@ namespace likeness::support {
 namespace fs = std::filesystem;
 using namespace weights;
 
-std::map<NetworkKind, KeyMap> Checkpoint::maps() const {
-  std::map<NetworkKind, KeyMap> maps{{NetworkKind::UNet, singleFileMap(configs.unet)},
-                                     {NetworkKind::Vae, singleFileMap(configs.vae)}};
-  const auto text =
-      [&](NetworkKind kind, const ClipTextConfig& config, TextNames names, const char* prefix) {
-        maps.emplace(kind, singleFileMap(config, names, prefix));
-      };
-  const auto open = TextNames::OpenClip, plain = TextNames::Transformers;
-  const auto first = NetworkKind::TextEncoder, second = NetworkKind::TextEncoder2;
-  if (family == Family::StableDiffusion1) {
-    text(first, configs.text, plain, "cond_stage_model.transformer.");
-  } else if (family == Family::StableDiffusion2) {
-    text(first, configs.text, open, "cond_stage_model.model.");
-  } else {
-    text(first, configs.text, plain, "conditioner.embedders.0.transformer.");
-    text(second, *configs.text2, open, "conditioner.embedders.1.model.");
-  }
-  return maps;
-}
+std::map<NetworkKind, KeyMap> Checkpoint::maps() const { return singleFileMaps(family, configs); }
 
 Checkpoint checkpoint(Family family, std::int64_t width, std::int64_t inChannels) {
   Checkpoint model{family, {}};
