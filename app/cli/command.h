@@ -31,6 +31,7 @@ Command addTrain(CLI::App& root);
 Command addGenerate(CLI::App& root);
 Command addClassImages(CLI::App& root);
 Command addExport(CLI::App& root);
+Command addConvert(CLI::App& root);
 Command addInspect(CLI::App& root);
 Command addDevices(CLI::App& root);
 Command addBench(CLI::App& root);

@@ -135,6 +135,7 @@ int run(int argc, char** argv) {
                                          addGenerate(root),
                                          addClassImages(root),
                                          addExport(root),
+                                         addConvert(root),
                                          addInspect(root),
                                          addDevices(root),
                                          addBench(root)};

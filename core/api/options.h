@@ -31,6 +31,8 @@ enum class TimestepSpacing { Auto, Leading, Linspace, Trailing };
 enum class ZeroSnr { Auto, On, Off };
 enum class LrScheduleKind { Constant, Linear, Cosine };
 enum class ExportFormat { Diffusers, KohyaLora };
+enum class ModelForm { Diffusers, SingleFile };
+enum class PredictionChoice { Auto, Epsilon, VPrediction };
 
 template <>
 struct EnumNames<Method> {
@@ -98,6 +100,14 @@ struct EnumNames<LrScheduleKind> {
 template <>
 struct EnumNames<ExportFormat> {
   static constexpr std::array<std::string_view, 2> names{"diffusers", "kohya-lora"};
+};
+template <>
+struct EnumNames<PredictionChoice> {
+  static constexpr std::array<std::string_view, 3> names{"auto", "epsilon", "v_prediction"};
+};
+template <>
+struct EnumNames<ModelForm> {
+  static constexpr std::array<std::string_view, 2> names{"diffusers", "single-file"};
 };
 
 /// Who is learned, and the words for it. Prompts hold `{subject}` (= "{token} {class}"), `{token}`,

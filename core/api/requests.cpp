@@ -401,6 +401,19 @@ std::vector<FieldError> validate(const ExportRequest& r) {
   return errors;
 }
 
+std::vector<FieldError> validate(const ConvertRequest& r) {
+  Errors errors;
+  checkModel(errors, r.model, "model", "The model");
+  checkCheckpoint(errors, r.model.checkpoint, "checkpoint");
+  if (r.shardMiB < 0)
+    outOfRange(errors, "shardMiB", "Shard size", std::to_string(r.shardMiB), "at least 0");
+  if (r.out.empty())
+    missing(errors, "out", "The output path", "Choose where the converted model goes");
+  else if (r.form == ModelForm::SingleFile && r.out.extension() != ".safetensors")
+    outOfRange(errors, "out", "Output file", r.out.string(), "a name that ends in .safetensors");
+  return errors;
+}
+
 std::vector<FieldError> validate(const BenchRequest& r) {
   Errors errors = sectionRanges(r);
   checkModel(errors, r.model, "model", "The model");

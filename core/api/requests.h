@@ -27,11 +27,14 @@ struct Photo {
   bool operator==(const Photo&) const = default;
 };
 
-/// Where a model comes from: `starter`, a diffusers folder, or a run folder (its checkpoint).
+/// Where a model comes from: `starter`, a diffusers folder, a .safetensors file, or a run folder
+/// (its checkpoint).
 struct ModelRef {
   std::string path = "starter";
   std::string checkpoint = "latest";  ///< of a run: latest, best or a step number
-  std::string hash;                   ///< of the weights, recorded by runs; empty = not checked
+  std::string hash{};                 ///< of the weights, recorded by runs; empty = not checked
+  std::filesystem::path vae{};        ///< an autoencoder in place of the model's; empty = its own
+  PredictionChoice prediction = PredictionChoice::Auto;  ///< for files that do not say it
   bool operator==(const ModelRef&) const = default;
 };
 
@@ -105,6 +108,18 @@ struct ExportRequest {
   bool operator==(const ExportRequest&) const = default;
 };
 
+/// A model in another form or number format. Values change by rounding alone; the result is opened
+/// again and compared with the source before it is done. What an interrupted conversion left in
+/// OUT.partial is continued by the same request.
+struct ConvertRequest {
+  ModelRef model;
+  ModelForm form = ModelForm::SingleFile;
+  std::optional<FileDType> dtype;  ///< absent = every tensor as it is stored
+  std::int64_t shardMiB = 10'000;  ///< a folder's weight files are split above it; 0 = never
+  std::filesystem::path out;       ///< folder, or .safetensors file; must not exist
+  bool operator==(const ConvertRequest&) const = default;
+};
+
 /// Times the engine on a model; figures come with the finish event.
 struct BenchRequest {
   ModelRef model;
@@ -113,8 +128,12 @@ struct BenchRequest {
   bool operator==(const BenchRequest&) const = default;
 };
 
-using Request =
-    std::variant<TrainRequest, GenerateRequest, ClassImagesRequest, ExportRequest, BenchRequest>;
+using Request = std::variant<TrainRequest,
+                             GenerateRequest,
+                             ClassImagesRequest,
+                             ExportRequest,
+                             ConvertRequest,
+                             BenchRequest>;
 
 /// A rule broken by a field: `path` is the dotted YAML path ("training.learningRate").
 struct FieldError {
@@ -166,6 +185,7 @@ std::vector<FieldError> validate(const TrainRequest& request);
 std::vector<FieldError> validate(const GenerateRequest& request);
 std::vector<FieldError> validate(const ClassImagesRequest& request);
 std::vector<FieldError> validate(const ExportRequest& request);
+std::vector<FieldError> validate(const ConvertRequest& request);
 std::vector<FieldError> validate(const BenchRequest& request);
 std::vector<FieldError> validate(const Request& request);
 

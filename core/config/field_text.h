@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -9,6 +10,13 @@
 #include "core/api/result.h"
 
 namespace likeness::config {
+
+/// "one of full, lora".
+inline std::string oneOf(std::span<const std::string_view> names) {
+  std::string text = "one of ";
+  for (std::size_t i = 0; i < names.size(); ++i) text.append(i ? ", " : "").append(names[i]);
+  return text;
+}
 
 /// "a whole number", "one of full, lora".
 inline std::string expectedText(const api::FieldInfo& info) {
@@ -27,10 +35,7 @@ inline std::string expectedText(const api::FieldInfo& info) {
     case api::FieldKind::Path:
       return "text";
   }
-  std::string text = "one of ";
-  for (std::size_t i = 0; i < info.choices.size(); ++i)
-    text.append(i ? ", " : "").append(info.choices[i]);
-  return text;
+  return oneOf(info.choices);
 }
 
 inline auto wrongType(const std::string& file,

@@ -40,7 +40,11 @@ ordered_json sectionJson(const S& object) {
 }
 
 ordered_json modelJson(const api::ModelRef& model) {
-  return {{"path", model.path}, {"checkpoint", model.checkpoint}, {"hash", model.hash}};
+  return {{"path", model.path},
+          {"checkpoint", model.checkpoint},
+          {"hash", model.hash},
+          {"vae", model.vae.string()},
+          {"prediction", api::enumName(model.prediction)}};
 }
 
 /// Takes known keys out of an object, so that what is left is unknown.
@@ -75,6 +79,13 @@ class ObjectReader {
     if (m_error) return;
     if (!value.is_string()) return note(wrongType(m_file, name(key), value.dump(), "text"));
     out = value.get<std::string>();
+  }
+  template <class E>
+  void choice(const std::string& key, E& out) {
+    const ordered_json value = take(key);
+    if (m_error) return;
+    if (!value.is_string() || !api::parseEnum(value.get<std::string>(), out))
+      note(wrongType(m_file, name(key), value.dump(), oneOf(api::EnumNames<E>::names)));
   }
   void number(const std::string& key, double& out) {
     const ordered_json value = take(key);
@@ -173,6 +184,8 @@ Result<api::GenerateRequest> generateRequestFromJson(const std::string& text,
   model.text("path", request.model.path);
   model.text("checkpoint", request.model.checkpoint);
   model.text("hash", request.model.hash);
+  model.text("vae", request.model.vae);
+  model.choice("prediction", request.model.prediction);
   model.end();
   readAdapters(root.take("adapters"), fileName, error, request);
   ObjectReader plain = root.object("request");

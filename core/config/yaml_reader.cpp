@@ -148,6 +148,8 @@ class Reader {
                             "base.path",
                             "base.checkpoint",
                             "base.hash",
+                            "base.vae",
+                            "base.prediction",
                             "photos",
                             "runFolder",
                             "classImageFolder",
@@ -281,6 +283,13 @@ class Reader {
     out = absolute(value);
     return {};
   }
+  template <class E>
+  Result<void> choice(const YAML::Node& node, const std::string& key, E& out) {
+    std::string value;
+    if (auto result = text(node, key, value); !result) return result;
+    if (api::parseEnum(value, out)) return {};
+    return wrongType(m_file, key, shown(node), oneOf(api::EnumNames<E>::names));
+  }
   fs::path absolute(const fs::path& path) const {
     if (path.empty() || path.is_absolute() || m_baseFolder.empty()) return path;
     return (m_baseFolder / path).lexically_normal();
@@ -298,6 +307,8 @@ class Reader {
         if (key == "path") return text(value, "base.path", path);
         if (key == "checkpoint") return text(value, "base.checkpoint", base.checkpoint);
         if (key == "hash") return text(value, "base.hash", base.hash);
+        if (key == "vae") return this->path(value, "base.vae", base.vae);
+        if (key == "prediction") return choice(value, "base.prediction", base.prediction);
         return unknown("base." + key);
       });
       if (!result) return result;

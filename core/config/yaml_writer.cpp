@@ -66,10 +66,14 @@ std::string photos(const std::vector<api::Photo>& list) {
 }
 
 std::string model(const api::ModelRef& base) {
-  if (base.checkpoint == api::ModelRef{}.checkpoint && base.hash.empty())
-    return "base: " + scalar(base.path) + "\n";
-  return "base:\n  path: " + scalar(base.path) + "\n  checkpoint: " + scalar(base.checkpoint) +
-         "\n  hash: " + scalar(base.hash) + "\n";
+  if (base == api::ModelRef{base.path}) return "base: " + scalar(base.path) + "\n";
+  std::string out = "base:\n  path: " + scalar(base.path) +
+                    "\n  checkpoint: " + scalar(base.checkpoint) +
+                    "\n  hash: " + scalar(base.hash) + "\n";
+  if (!base.vae.empty()) out += "  vae: " + scalar(base.vae.string()) + "\n";
+  if (base.prediction != api::PredictionChoice::Auto)
+    out += "  prediction: " + std::string(api::enumName(base.prediction)) + "\n";
+  return out;
 }
 
 }  // namespace

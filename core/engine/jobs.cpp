@@ -1,6 +1,7 @@
 #include "core/engine/jobs.h"
 
 #include "core/engine/bench.h"
+#include "core/engine/convert_model.h"
 #include "core/engine/export_run.h"
 #include "core/generate/generate.h"
 #include "core/train/train.h"
@@ -26,6 +27,9 @@ Result<base::JobResult> runJob(const Request& request,
     }
     Result<base::JobResult> operator()(const ExportRequest& r) const {
       return exportRun(r, resources, reporter);
+    }
+    Result<base::JobResult> operator()(const ConvertRequest& r) const {
+      return convertModel(r, resources, reporter);
     }
     Result<base::JobResult> operator()(const BenchRequest& r) const {
       return bench(r, resources, reporter);

@@ -20,16 +20,14 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
   nn::LoadOptions options;
   options.dtype = options.vaeDtype = tensor::chooseDType(compute.dtype, *device);
   options.device = *device;
-  options.unetFile = files->unetFile;
-  options.textEncoderFile = files->textEncoderFile;
-  auto model = nn::loadStableDiffusion(files->folder, options, stop);
+  auto model = nn::loadStableDiffusion(files->files, options, stop);
   if (!model) return api::fail(model.error());
   LoadedModel loaded{std::move(*files), std::move(*model), options.dtype};
   if (loaded.stopped()) return loaded;
 
   if (!ref.hash.empty() && !loaded.files.run && ref.hash != loaded.model.weightHash) {
     return api::fail(api::ErrorCode::ModelMismatch,
-                     {{"file", loaded.files.folder.string()},
+                     {{"file", loaded.files.files.path.string()},
                       {"tensors", "its weights are not those that were recorded"}});
   }
   std::vector<api::AdapterRef> all = adapters;

@@ -1,14 +1,13 @@
-// Opening a diffusers folder.
+// From files to networks.
 #include "core/nn/stable_diffusion.h"
 
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <future>
 
 #include "core/base/hash.h"
 #include "core/tensor/user_cache.h"
-#include "core/weights/config_reader.h"
-#include "core/weights/model_configs.h"
 
 namespace likeness::nn {
 namespace {
@@ -29,111 +28,39 @@ api::Result<std::string> rememberedHash(const fs::path& file) {
   return hash;
 }
 
-/// The weights in `folder` under diffusers' names: plain, or the fp16 variant.
-api::Result<fs::path> weightFile(const fs::path& folder, const std::string& stem) {
-  std::error_code ignored;
-  for (const char* ending : {".safetensors", ".fp16.safetensors"})
-    if (fs::path file = folder / (stem + ending); fs::exists(file, ignored)) return file;
-  const bool pickled = fs::exists(folder / (stem + ".bin"), ignored) ||
-                       fs::exists(folder / "pytorch_model.bin", ignored);
-  if (pickled)
-    return api::fail(api::ErrorCode::UnsupportedModel,
-                     {{"file", folder.string()},
-                      {"reason", "its weights are a pickle file; only .safetensors is read"}});
-  if (fs::exists(folder / (stem + ".safetensors.index.json"), ignored))
-    return api::fail(api::ErrorCode::UnsupportedModel,
-                     {{"file", folder.string()}, {"reason", "its weights are split into shards"}});
-  return api::fail(api::ErrorCode::FileNotFound,
-                   {{"file", (folder / (stem + ".safetensors")).string()}});
+/// SHA-256 over the hashes of the networks' files, in the order of NetworkKind.
+api::Result<std::string> hashOf(const weights::StoredModel& model) {
+  std::string hashes;
+  fs::path last;
+  for (const auto& [kind, network] : model.networks)
+    for (const fs::path& file : network.files) {
+      if (file == last) continue;
+      last = file;
+      const auto hash = rememberedHash(file);
+      if (!hash) return api::fail(hash.error());
+      hashes += *hash + "\n";
+    }
+  return base::sha256(hashes);
 }
 
-/// transformers 5.6 and later write CLIP's text encoder without its prefix; older files carry a
-/// table of positions.
-void toPrefixedClipKeys(tensor::StateDict& tensors) {
-  tensors.erase("text_model.embeddings.position_ids");
-  tensors.erase("embeddings.position_ids");
-  if (tensors.empty() || tensors.begin()->first.starts_with("text_model.")) return;
-  tensor::StateDict prefixed;
-  for (auto& [key, tensor] : tensors) prefixed.emplace("text_model." + key, std::move(tensor));
-  tensors = std::move(prefixed);
-}
-
-/// Early diffusers named the autoencoder's attention otherwise.
-void toNewAttentionKeys(tensor::StateDict& tensors) {
-  const std::pair<std::string_view, std::string_view> names[] = {
-      {"query", "to_q"}, {"key", "to_k"}, {"value", "to_v"}, {"proj_attn", "to_out.0"}};
-  for (const char* half : {"encoder", "decoder"})
-    for (const auto& [before, after] : names)
-      for (const char* part : {".weight", ".bias"}) {
-        const std::string module = std::string(half) + ".mid_block.attentions.0.";
-        auto node = tensors.extract(module + std::string(before) + part);
-        if (node.empty()) continue;
-        if (node.mapped().dim() == 4) node.mapped() = node.mapped().flatten(1);
-        node.key() = module + std::string(after) + part;
-        tensors.insert(std::move(node));
-      }
-}
-
-struct NetworkFile {
-  fs::path file;
-  at::ScalarType dtype;
-  at::Device device;
-  void (*rename)(tensor::StateDict&) = nullptr;
-};
-
-/// Reads the file and builds the network from it; a null network when stopped.
+/// Reads the tensors and builds the network from them; a null network when stopped.
 template <class Model, class Config>
-api::Result<Network<Model>> loadNetwork(const NetworkFile& from,
+api::Result<Network<Model>> loadNetwork(const weights::StoredNetwork& stored,
                                         const Config& config,
+                                        at::ScalarType dtype,
+                                        at::Device device,
                                         const std::stop_token& stop) {
-  auto tensors = tensor::loadSafetensors(from.file, from.dtype, stop);
+  if (!stored.problems.empty())
+    return api::fail(weights::mismatch(stored.place.string(), stored.problems));
+  auto tensors = tensor::loadNetwork(stored, dtype, stop);
   if (!tensors) return api::fail(tensors.error());
   if (stop.stop_requested()) return Network<Model>{};
-  if (from.rename) from.rename(*tensors);
   Network<Model> network;
-  network.store = std::make_shared<ParameterStore>(
-      std::move(*tensors), from.dtype, from.device, from.file.string());
+  network.store =
+      std::make_shared<ParameterStore>(std::move(*tensors), dtype, device, stored.place.string());
   network.model = std::make_shared<const Model>(Weights(*network.store), config);
   if (auto complete = network.store->finish(); !complete) return api::fail(complete.error());
   return network;
-}
-
-api::Result<void> checkPipelineClass(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored))
-    return api::fail(api::ErrorCode::FileNotFound, {{"file", folder.string()}});
-  const fs::path file = folder / "model_index.json";
-  if (!fs::exists(file, ignored))
-    return api::fail(api::ErrorCode::BadModelFolder,
-                     {{"folder", folder.string()}, {"reason", "model_index.json is missing"}});
-  auto in = weights::ConfigReader::open(file);
-  if (!in) return api::fail(in.error());
-  std::string pipeline;
-  in->text("_class_name", pipeline, {"StableDiffusionPipeline"});
-  if (auto read = in->finish(pipeline); !read) return api::fail(read.error());
-  return {};
-}
-
-/// The parts must fit one another.
-api::Result<void> checkTogether(const StableDiffusion& model) {
-  const auto& unet = model.unet.model->config();
-  const auto& clip = model.textEncoder.model->config();
-  const auto& vae = model.vae.model->config();
-  std::string reason;
-  if (unet.crossAttentionDim != clip.hiddenSize)
-    reason = "the UNet expects text of width " + std::to_string(unet.crossAttentionDim) +
-             ", the text encoder makes " + std::to_string(clip.hiddenSize);
-  else if (unet.inChannels != vae.latentChannels || unet.outChannels != vae.latentChannels)
-    reason = "the UNet has " + std::to_string(unet.inChannels) +
-             " input channels, the autoencoder " + std::to_string(vae.latentChannels) +
-             " latent channels";
-  else if (vae.inChannels != 3 || vae.outChannels != 3)
-    reason = "the autoencoder is not made for RGB pictures";
-  else if (model.tokenizer.vocabularySize() > clip.vocabSize)
-    reason = "the tokenizer has more entries than the text encoder";
-  if (reason.empty()) return {};
-  return api::fail(api::ErrorCode::BadModelFolder,
-                   {{"folder", model.folder.string()}, {"reason", reason}});
 }
 
 }  // namespace
@@ -142,54 +69,55 @@ std::int64_t StableDiffusion::resolution() const {
   return unet.model->config().sampleSize * vae.model->config().factor();
 }
 
-api::Result<StableDiffusion> loadStableDiffusion(const fs::path& folder,
+api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,
                                                  const LoadOptions& options,
                                                  std::stop_token stop) {
-  if (auto checked = checkPipelineClass(folder); !checked) return api::fail(checked.error());
-  const auto clip = weights::readClipTextConfig(folder / "text_encoder" / "config.json");
-  if (!clip) return api::fail(clip.error());
-  const auto unet = weights::readUNetConfig(folder / "unet" / "config.json");
-  if (!unet) return api::fail(unet.error());
-  if (unet->addedInputDim > 0)
+  auto stored = weights::openModel(files);
+  if (!stored) return api::fail(stored.error());
+  const auto refuse = [&](const std::string& reason) {
     return api::fail(api::ErrorCode::UnsupportedModel,
-                     {{"file", (folder / "unet" / "config.json").string()},
-                      {"reason", "its UNet takes a pooled text embedding, as SDXL's does"}});
-  const auto vae = weights::readAutoencoderConfig(folder / "vae" / "config.json");
-  if (!vae) return api::fail(vae.error());
-  const auto schedule = weights::readScheduleConfig(folder / "scheduler" / "scheduler_config.json");
-  if (!schedule) return api::fail(schedule.error());
-  auto tokenizer = text::ClipTokenizer::load(folder / "tokenizer");
+                     {{"file", files.path.string()}, {"reason", reason}});
+  };
+  if (stored->networks.empty())
+    return refuse("it is a " + std::string(weights::name(stored->family)) + " model");
+  const weights::ModelConfigs& configs = stored->configs;
+  if (configs.unet.addedInputDim > 0)
+    return refuse(
+        "its UNet takes a pooled text embedding, as SDXL's does, which is not computed yet");
+  if (configs.unet.inChannels != configs.vae.latentChannels)
+    return refuse("it is a model for " + stored->variant + ", which is not computed yet");
+  auto tokenizer = text::ClipTokenizer::load(stored->tokenizer.folder, stored->tokenizer.pad);
   if (!tokenizer) return api::fail(tokenizer.error());
+  if (tokenizer->vocabularySize() > configs.text.vocabSize)
+    return api::fail(
+        stored->isFolder ? api::ErrorCode::BadModelFolder : api::ErrorCode::BadModelFile,
+        {{stored->isFolder ? "folder" : "file", files.path.string()},
+         {"reason", "the tokenizer has more entries than the text encoder"}});
 
-  const std::string diffusersName = "diffusion_pytorch_model";
-  auto clipFile = options.textEncoderFile.empty() ? weightFile(folder / "text_encoder", "model")
-                                                  : options.textEncoderFile;
-  auto unetFile =
-      options.unetFile.empty() ? weightFile(folder / "unet", diffusersName) : options.unetFile;
-  auto vaeFile = weightFile(folder / "vae", diffusersName);
-  std::string hashes;
-  for (const auto* file : {&clipFile, &unetFile, &vaeFile}) {
-    if (!*file) return api::fail(file->error());
-    const auto hash = rememberedHash(**file);
-    if (!hash) return api::fail(hash.error());
-    hashes += *hash + "\n";
-  }
-
-  StableDiffusion model{folder, std::move(*tokenizer), {}, {}, {}, *schedule, base::sha256(hashes)};
-  auto textEncoder = loadNetwork<ClipTextModel>(
-      {*clipFile, options.dtype, options.device, toPrefixedClipKeys}, *clip, stop);
-  if (!textEncoder) return api::fail(textEncoder.error());
-  auto unetNetwork =
-      loadNetwork<UNet2DConditionModel>({*unetFile, options.dtype, options.device}, *unet, stop);
-  if (!unetNetwork) return api::fail(unetNetwork.error());
-  auto vaeNetwork = loadNetwork<AutoencoderKL>(
-      {*vaeFile, options.vaeDtype, options.device, toNewAttentionKeys}, *vae, stop);
-  if (!vaeNetwork) return api::fail(vaeNetwork.error());
-  if (stop.stop_requested()) return model;
-  model.textEncoder = std::move(*textEncoder);
-  model.unet = std::move(*unetNetwork);
-  model.vae = std::move(*vaeNetwork);
-  if (auto fits = checkTogether(model); !fits) return api::fail(fits.error());
+  auto hash = std::async(std::launch::async, [&stored] { return hashOf(*stored); });
+  const auto load = [&]<class Model, class Config>(weights::NetworkKind kind,
+                                                   const Config& config,
+                                                   at::ScalarType dtype,
+                                                   Network<Model>& into) -> api::Result<void> {
+    auto network =
+        loadNetwork<Model>(stored->networks.at(kind), config, dtype, options.device, stop);
+    if (!network) return api::fail(network.error());
+    into = std::move(*network);
+    return {};
+  };
+  using enum weights::NetworkKind;
+  StableDiffusion model{{}, std::move(*tokenizer), {}, {}, {}, configs.schedule, {}};
+  if (auto done = load(TextEncoder, configs.text, options.dtype, model.textEncoder); !done)
+    return api::fail(done.error());
+  if (auto done = load(UNet, configs.unet, options.dtype, model.unet); !done)
+    return api::fail(done.error());
+  if (auto done = load(Vae, configs.vae, options.vaeDtype, model.vae); !done)
+    return api::fail(done.error());
+  auto hashed = hash.get();
+  if (!hashed) return api::fail(hashed.error());
+  model.weightHash = std::move(*hashed);
+  if (stop.stop_requested()) model.textEncoder = {}, model.unet = {}, model.vae = {};
+  model.files = std::move(*stored);
   return model;
 }
 

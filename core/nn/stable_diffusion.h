@@ -1,5 +1,5 @@
-// A whole Stable Diffusion 1-type model as read from a diffusers folder: text encoder, UNet,
-// autoencoder, tokenizer, schedule.
+// A whole Stable Diffusion model ready to compute: text encoders, UNet, autoencoder, tokenizers,
+// schedule.
 #pragma once
 
 #include <filesystem>
@@ -11,6 +11,7 @@
 #include "core/nn/unet_2d_condition_model.h"
 #include "core/nn/weights.h"
 #include "core/text/clip_tokenizer.h"
+#include "core/weights/stored_model.h"
 
 namespace likeness::nn {
 
@@ -25,13 +26,13 @@ struct Network {
 };
 
 struct StableDiffusion {
-  std::filesystem::path folder;
+  weights::StoredModel files;  ///< what it was loaded from
   text::ClipTokenizer tokenizer;
   Network<ClipTextModel> textEncoder;
   Network<UNet2DConditionModel> unet;
   Network<AutoencoderKL> vae;
   NoiseScheduleConfig schedule;
-  std::string weightHash;           ///< SHA-256 over the hashes of the three weight files, hex
+  std::string weightHash;           ///< SHA-256 over the hashes of the weight files, hex
   std::int64_t resolution() const;  ///< pixels the UNet was made for: sample_size * VAE factor
 };
 
@@ -41,19 +42,16 @@ struct LoadOptions {
   at::ScalarType dtype = at::kFloat;
   at::ScalarType vaeDtype = at::kFloat;
   at::Device device = at::kCPU;
-  std::filesystem::path unetFile,
-      textEncoderFile;  ///< replace the folder's weights (a run's checkpoint); empty = the folder's
 };
 /// Strict: missing, extra and misshaped tensors are listed. A stop request (looked at per tensor)
-/// returns a model whose networks are null. Errors: FileNotFound, BadModelFolder, BadModelFile,
-/// ModelMismatch, UnsupportedModel, BadTokenizer.
-api::Result<StableDiffusion> loadStableDiffusion(const std::filesystem::path& folder,
+/// returns a model whose networks are null. Files are hashed on another thread meanwhile. Errors:
+/// those of weights::openModel, ModelMismatch, BadTokenizer.
+api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,
                                                  const LoadOptions& options,
                                                  std::stop_token stop = {});
-/// A diffusers folder with every part, text-encoder keys in the prefixed form; configs and
-/// tokenizer copied from model.folder. Built under a temporary name and renamed; `out` must not
-/// exist or be an empty folder. `replaceUnet` and `replaceTextEncoder` may hold other values
-/// (merged weights). Errors: FileUnwritable, DiskFull.
+/// A diffusers folder with every part (weights::writeModelFolder). Built under a temporary name and
+/// renamed; `out` must not exist or be an empty folder. `replaceUnet` and `replaceTextEncoder` may
+/// hold other values (merged weights). Errors: FileUnwritable, DiskFull.
 api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                                       const std::filesystem::path& out,
                                       at::ScalarType dtype,

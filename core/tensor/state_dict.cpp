@@ -38,6 +38,24 @@ at::ScalarType savedType(const at::Tensor& tensor, std::optional<at::ScalarType>
   return dtype && tensor.is_floating_point() ? *dtype : tensor.scalar_type();
 }
 
+/// An empty tensor of a file's type and shape.
+api::Result<at::Tensor> emptyOf(const std::filesystem::path& file,
+                                const std::string& name,
+                                const weights::TensorInfo& info) {
+  const auto* type = std::ranges::find(typePairs, info.dtype, &TypePair::file);
+  if (type == std::end(typePairs))
+    return api::fail(api::ErrorCode::BadModelFile,
+                     {{"file", file.string()},
+                      {"reason",
+                       "tensor \"" + name + "\" has the dtype " +
+                           std::string(weights::name(info.dtype)) + ", which is not supported"}});
+  return at::empty(info.shape, type->tensor);
+}
+
+std::span<std::byte> bytesOf(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
 }  // namespace
 
 api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
@@ -48,17 +66,31 @@ api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
   StateDict tensors;
   for (const auto& [name, info] : opened->tensors()) {
     if (stop.stop_requested()) return StateDict{};
-    const auto* type = std::ranges::find(typePairs, info.dtype, &TypePair::file);
-    if (type == std::end(typePairs))
-      return api::fail(api::ErrorCode::BadModelFile,
-                       {{"file", file.string()},
-                        {"reason",
-                         "tensor \"" + name + "\" has the dtype " +
-                             std::string(weights::name(info.dtype)) + ", which is not supported"}});
-    at::Tensor tensor = at::empty(info.shape, type->tensor);
-    const std::span bytes(static_cast<std::byte*>(tensor.data_ptr()), info.end - info.begin);
-    if (auto result = opened->read(info, bytes); !result) return api::fail(result.error());
-    tensors.emplace(name, tensor.to(savedType(tensor, dtype)));
+    const auto tensor = emptyOf(file, name, info);
+    if (!tensor) return api::fail(tensor.error());
+    if (auto result = opened->read(info, bytesOf(*tensor)); !result)
+      return api::fail(result.error());
+    tensors.emplace(name, tensor->to(savedType(*tensor, dtype)));
+  }
+  return tensors;
+}
+
+api::Result<at::Tensor> loadStored(const weights::StoredTensor& stored) {
+  auto tensor = emptyOf(stored.file->path(), "", stored.info);
+  if (!tensor) return tensor;
+  if (auto result = stored.read(bytesOf(*tensor)); !result) return api::fail(result.error());
+  return tensor;
+}
+
+api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
+                                   at::ScalarType dtype,
+                                   std::stop_token stop) {
+  StateDict tensors;
+  for (const auto& [key, stored] : network.tensors) {
+    if (stop.stop_requested()) return StateDict{};
+    const auto tensor = loadStored(stored);
+    if (!tensor) return api::fail(tensor.error());
+    tensors.emplace(key, tensor->to(dtype));
   }
   return tensors;
 }

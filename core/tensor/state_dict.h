@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/api/result.h"
-#include "core/weights/safetensors.h"
+#include "core/weights/stored_network.h"
 
 namespace likeness::tensor {
 
@@ -24,6 +24,13 @@ using StateDict = std::map<std::string, at::Tensor>;
 api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
                                        std::optional<at::ScalarType> dtype = {},
                                        std::stop_token stop = {});
+/// One tensor of a network in the type it is stored in. Errors: FileUnreadable, BadModelFile.
+api::Result<at::Tensor> loadStored(const weights::StoredTensor& tensor);
+/// The tensors of a network by diffusers' key, whatever names and shapes they have in their files;
+/// otherwise as loadSafetensors.
+api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
+                                   at::ScalarType dtype,
+                                   std::stop_token stop = {});
 /// Writes atomically, converting floating-point tensors to `dtype` one at a time. Any device and
 /// memory layout. Errors: FileUnwritable, DiskFull.
 api::Result<weights::WrittenFile> saveSafetensors(

@@ -92,8 +92,9 @@ struct ClipTokenizer::Vocabulary {
 
 ClipTokenizer::ClipTokenizer() : m_vocabulary(std::make_shared<Vocabulary>()) {}
 
-Result<ClipTokenizer> ClipTokenizer::load(const std::filesystem::path& folder) {
-  auto files = readVocabularyFiles(folder);
+Result<ClipTokenizer> ClipTokenizer::load(const std::filesystem::path& folder,
+                                          const std::string& pad) {
+  auto files = readVocabularyFiles(folder, pad);
   if (!files) return fail(files.error());
   auto v = std::make_shared<Vocabulary>();
   const auto alphabet = byteAlphabet();

@@ -17,9 +17,10 @@ class ClipTokenizer {
  public:
   ClipTokenizer();
   /// `folder` holds vocab.json and merges.txt, or tokenizer.json alone; special_tokens_map.json and
-  /// tokenizer_config.json name the special tokens. Errors: BadTokenizer, FileNotFound,
-  /// FileUnreadable.
-  static api::Result<ClipTokenizer> load(const std::filesystem::path& folder);
+  /// tokenizer_config.json name the special tokens; `pad` names the pad token in their place.
+  /// Errors: BadTokenizer, FileNotFound, FileUnreadable.
+  static api::Result<ClipTokenizer> load(const std::filesystem::path& folder,
+                                         const std::string& pad = {});
 
   /// Ids without start and end tokens. Any bytes are accepted; invalid UTF-8 becomes U+FFFD.
   /// Special tokens in the text become their ids, the pad token too (SD 2 pads with "!"), as in

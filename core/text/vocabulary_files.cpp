@@ -157,9 +157,12 @@ Result<std::int64_t> takeSpecial(const json& map,
   return special.id;
 }
 
-Result<void> takeSpecials(const fs::path& folder, VocabularyFiles& files) {
-  const auto map = readSpecialsMap(folder);
+Result<void> takeSpecials(const fs::path& folder,
+                          const std::string& padText,
+                          VocabularyFiles& files) {
+  auto map = readSpecialsMap(folder);
   if (!map) return fail(map.error());
+  if (!padText.empty()) (*map)["pad_token"] = padText;
   const auto start = takeSpecial(*map, "bos_token", "<|startoftext|>", files);
   if (!start) return fail(start.error());
   const auto end = takeSpecial(*map, "eos_token", "<|endoftext|>", files);
@@ -188,7 +191,7 @@ void takeAddedTokens(const json& added, VocabularyFiles& files) {
 
 }  // namespace
 
-Result<VocabularyFiles> readVocabularyFiles(const fs::path& folder) {
+Result<VocabularyFiles> readVocabularyFiles(const fs::path& folder, const std::string& pad) {
   VocabularyFiles files;
   std::error_code ignored;
   files.vocabulary = folder / "vocab.json";
@@ -197,7 +200,7 @@ Result<VocabularyFiles> readVocabularyFiles(const fs::path& folder) {
     if (!vocabulary) return fail(vocabulary.error());
     if (auto taken = takePieces(*vocabulary, files); !taken) return fail(taken.error());
     if (auto read = readMerges(folder / "merges.txt", files); !read) return fail(read.error());
-    if (auto taken = takeSpecials(folder, files); !taken) return fail(taken.error());
+    if (auto taken = takeSpecials(folder, pad, files); !taken) return fail(taken.error());
     return files;
   }
   files.vocabulary = folder / "tokenizer.json";
@@ -210,7 +213,7 @@ Result<VocabularyFiles> readVocabularyFiles(const fs::path& folder) {
     return bad(files.vocabulary, "it is no tokenizer of CLIP's kind");
   if (auto taken = takePieces(part("/model/vocab"), files); !taken) return fail(taken.error());
   if (auto taken = takeMerges(part("/model/merges"), files); !taken) return fail(taken.error());
-  if (auto taken = takeSpecials(folder, files); !taken) return fail(taken.error());
+  if (auto taken = takeSpecials(folder, pad, files); !taken) return fail(taken.error());
   takeAddedTokens(part("/added_tokens"), files);
   return files;
 }

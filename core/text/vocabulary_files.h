@@ -33,6 +33,8 @@ struct VocabularyFiles {
 
 /// Every id lies in 0..pieces-1 and is used once. Errors: BadTokenizer, FileNotFound,
 /// FileUnreadable.
-api::Result<VocabularyFiles> readVocabularyFiles(const std::filesystem::path& folder);
+/// `pad` names the pad token in place of the folder's.
+api::Result<VocabularyFiles> readVocabularyFiles(const std::filesystem::path& folder,
+                                                 const std::string& pad = {});
 
 }  // namespace likeness::text

@@ -2,12 +2,10 @@
 #include "core/train/footprint.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "core/base/file_system.h"
 #include "core/tensor/device.h"
-#include "core/weights/model_configs.h"
-#include "core/weights/safetensors.h"
+#include "core/weights/stored_model.h"
 
 namespace likeness::train {
 namespace fs = std::filesystem;
@@ -22,32 +20,6 @@ constexpr std::int64_t kKeptPerLayer = 36;
 constexpr std::int64_t kKeptPerTextLayer = 30;
 /// Whatever the allocator and the kernels hold besides.
 constexpr std::int64_t kSlackMiB = 48;
-
-using Visit = std::function<void(const std::string&, const weights::TensorInfo&)>;
-
-/// Every tensor of the largest safetensors file of a part (a folder may hold an fp16 twin).
-api::Result<std::int64_t> countParameters(const fs::path& fileOrFolder, const Visit& visit = {}) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  if (!fs::is_directory(fileOrFolder, error)) files.push_back(fileOrFolder);
-  for (fs::directory_iterator entry(fileOrFolder, error), end; !error && entry != end;
-       entry.increment(error))
-    if (entry->path().extension() == ".safetensors") files.push_back(entry->path());
-  std::int64_t most = 0;
-  for (const fs::path& file : files) {
-    const auto opened = weights::SafetensorsFile::open(file);
-    if (!opened) return api::fail(opened.error());
-    std::int64_t count = 0;
-    for (const auto& [name, info] : opened->tensors()) {
-      std::int64_t elements = 1;
-      for (const std::int64_t size : info.shape) elements *= size;
-      count += elements;
-      if (visit && file == files.front()) visit(name, info);
-    }
-    most = std::max(most, count);
-  }
-  return most;
-}
 
 std::int64_t activationMiB(const ModelSize& size,
                            const api::TrainRequest& recipe,
@@ -104,41 +76,26 @@ std::string whatFits(const ModelSize& size,
 
 }  // namespace
 
-api::Result<ModelSize> measureModel(const workspace::ResolvedModel& model,
+api::Result<ModelSize> measureModel(const weights::ModelFiles& files,
                                     const std::vector<std::string>& loraTargets) {
+  const auto model = weights::openModel(files);
+  if (!model) return api::fail(model.error());
   ModelSize size;
-  const auto isTarget = [&](const std::string& name) {
-    return std::ranges::any_of(loraTargets, [&](const std::string& target) {
-      return name.ends_with("." + target + ".weight");
-    });
-  };
-  const auto countLora = [&](const std::string& name, const weights::TensorInfo& info) {
-    if (info.shape.size() >= 2 && isTarget(name)) size.loraUnits += info.shape[0] + info.shape[1];
-  };
-  const auto part = [&](const fs::path& replacement, const char* folder) {
-    return replacement.empty() ? model.folder / folder : replacement;
-  };
-  const auto unet = countParameters(part(model.unetFile, "unet"), countLora);
-  if (!unet) return api::fail(unet.error());
-  const auto text = countParameters(part(model.textEncoderFile, "text_encoder"));
-  if (!text) return api::fail(text.error());
-  const auto vae = countParameters(model.folder / "vae");
-  if (!vae) return api::fail(vae.error());
-  size.unetParameters = *unet;
-  size.textParameters = *text;
-  size.vaeParameters = *vae;
-  const auto unetConfig = weights::readUNetConfig(model.folder / "unet" / "config.json");
-  if (!unetConfig) return api::fail(unetConfig.error());
-  const auto textConfig =
-      weights::readClipTextConfig(model.folder / "text_encoder" / "config.json");
-  if (!textConfig) return api::fail(textConfig.error());
-  const auto vaeConfig = weights::readAutoencoderConfig(model.folder / "vae" / "config.json");
-  if (!vaeConfig) return api::fail(vaeConfig.error());
-  size.unet = *unetConfig;
-  size.text = *textConfig;
-  size.latentFactor = vaeConfig->factor();
-  size.resolution = size.unet.sampleSize * size.latentFactor;
-  size.vaeChannels = vaeConfig->blockOutChannels.front();
+  using enum weights::NetworkKind;
+  for (const auto& [kind, network] : model->networks)
+    (kind == UNet  ? size.unetParameters
+     : kind == Vae ? size.vaeParameters
+                   : size.textParameters) += network.parameters();
+  for (const auto& [key, shape] : weights::networkTensors(model->configs.unet))
+    if (shape.size() >= 2 && std::ranges::any_of(loraTargets, [&](const std::string& target) {
+          return key.ends_with("." + target + ".weight");
+        }))
+      size.loraUnits += shape[0] + shape[1];
+  size.unet = model->configs.unet;
+  size.text = model->configs.text;
+  size.latentFactor = model->configs.vae.factor();
+  size.resolution = model->resolution();
+  size.vaeChannels = model->configs.vae.blockOutChannels.front();
   return size;
 }
 

@@ -7,7 +7,6 @@
 
 #include "core/api/requests.h"
 #include "core/nn/stable_diffusion.h"
-#include "core/workspace/resolve_model.h"
 
 namespace likeness::train {
 
@@ -22,7 +21,7 @@ struct ModelSize {
   std::int64_t vaeChannels = 128;  ///< at full resolution
 };
 /// Errors: those of opening the files.
-api::Result<ModelSize> measureModel(const workspace::ResolvedModel& model,
+api::Result<ModelSize> measureModel(const weights::ModelFiles& files,
                                     const std::vector<std::string>& loraTargets);
 
 /// Parameters that the complete recipe trains.

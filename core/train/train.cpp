@@ -17,6 +17,7 @@
 #include "core/train/recipe.h"
 #include "core/train/run_folder.h"
 #include "core/train/training_loop.h"
+#include "core/workspace/resolve_model.h"
 #include "core/workspace/run_folder.h"
 
 namespace likeness::train {
@@ -126,7 +127,7 @@ Result<bool> Job::loadModel() {
         ErrorCode::UnsupportedModel,
         {{"file", m_request.base.path},
          {"reason", "it is an adapter run, which has to be exported as a model first"}});
-  const auto size = measureModel(*files, m_request.lora.targets);
+  const auto size = measureModel(files->files, m_request.lora.targets);
   if (!size) return api::fail(size.error());
   m_recipe = completeRecipe(m_request, size->resolution);
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
@@ -137,15 +138,13 @@ Result<bool> Job::loadModel() {
   // Masters stay fp32; a frozen network needs none.
   options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute : at::kFloat;
   options.device = m_device;
-  options.unetFile = files->unetFile;
-  options.textEncoderFile = files->textEncoderFile;
-  auto model = nn::loadStableDiffusion(files->folder, options, m_reporter.stop());
+  auto model = nn::loadStableDiffusion(files->files, options, m_reporter.stop());
   if (!model) return api::fail(model.error());
   if (stopped()) return false;
   m_model = std::move(*model);
   if (!m_recipe.base.hash.empty() && m_recipe.base.hash != m_model->weightHash)
     return api::fail(ErrorCode::BadModelFolder,
-                     {{"folder", files->folder.string()},
+                     {{"folder", files->files.path.string()},
                       {"reason", "its weights are not those that the recipe was made for"}});
   m_recipe.base.hash = m_model->weightHash;
   checkWords();

@@ -1,4 +1,4 @@
-// Names first, then shapes, then what the metadata says.
+// A model in one file: names first, then shapes, then what the metadata says.
 #include "core/weights/single_file.h"
 
 #include <algorithm>
@@ -337,47 +337,13 @@ std::map<NetworkKind, KeyMap> singleFileMaps(Family family, const ModelConfigs& 
   return maps;
 }
 
-std::string_view name(Family family) {
-  switch (family) {
-    case Family::StableDiffusion1:
-      return "Stable Diffusion 1.x";
-    case Family::StableDiffusion2:
-      return "Stable Diffusion 2.x";
-    case Family::StableDiffusionXl:
-      return "Stable Diffusion XL";
-    case Family::StableDiffusionXlRefiner:
-      return "Stable Diffusion XL refiner";
-    case Family::StableDiffusion3:
-      return "Stable Diffusion 3";
-    case Family::Flux:
-      return "FLUX.1";
-  }
-  return "";
-}
-
-std::string Prediction::text() const {
-  const std::string word = type == PredictionType::Epsilon ? "epsilon" : "v_prediction";
-  return certainty == Certainty::Guessed ? word + " (a guess: the file does not say)" : word;
-}
-
-std::vector<std::string> SingleFile::problems() const {
-  std::vector<std::string> all;
-  for (const auto& [kind, network] : networks)
-    all.insert(all.end(), network.problems.begin(), network.problems.end());
-  for (const std::string& name : unknown) all.push_back("unknown " + name);
-  return all;
-}
-
-std::int64_t SingleFile::resolution() const {
-  return configs.unet.sampleSize * configs.vae.factor();
-}
-
 bool isCheckpoint(const SafetensorsFile& file) {
   const auto next = file.tensors().lower_bound(std::string(unetPrefix));
   return next != file.tensors().end() && next->first.starts_with(unetPrefix);
 }
 
-api::Result<SingleFile> openSingleFile(const fs::path& path) {
+api::Result<StoredModel> openSingleFile(const ModelFiles& files) {
+  const fs::path& path = files.path;
   const auto refuse = [&](const std::string& reason) {
     return api::fail(api::ErrorCode::UnsupportedModel,
                      {{"file", path.string()}, {"reason", reason}});
@@ -390,12 +356,13 @@ api::Result<SingleFile> openSingleFile(const fs::path& path) {
   const auto family = familyOf(pool);
   if (!family) return refuse("its tensors are not named like those of a Stable Diffusion model");
 
-  SingleFile single;
+  StoredModel single;
   single.path = path;
   single.family = *family;
   single.metadata = file->metadata();
   single.tensorCount = file->tensors().size();
-  single.prediction = predictionOf(*family, pool, *file);
+  single.prediction = files.prediction ? Prediction{*files.prediction, Certainty::Chosen}
+                                       : predictionOf(*family, pool, *file);
   ModelConfigs& configs = single.configs;
   const std::int64_t stated = statedResolution(single.metadata);
   const bool readable = *family == Family::StableDiffusion1 ||
@@ -430,10 +397,13 @@ api::Result<SingleFile> openSingleFile(const fs::path& path) {
   configs.schedule.predictionType = single.prediction.type;
   if (xl) configs.schedule.timestepSpacing = "leading";
 
+  single.tokenizer = {files.vocabulary, *family == Family::StableDiffusion2 ? "!" : ""};
+  if (xl) single.tokenizer2 = {files.vocabulary, "!"};
+
   std::error_code ignored;
   fs::path vaePath = path;
   vaePath.replace_extension(".vae.safetensors");
-  if (fs::exists(vaePath, ignored)) {
+  if (files.vae.empty() && fs::exists(vaePath, ignored)) {
     auto vae = openAutoencoder(vaePath, configs.vae);
     if (!vae) return api::fail(vae.error());
     single.vaePath = vaePath;
@@ -449,10 +419,24 @@ api::Result<SingleFile> openSingleFile(const fs::path& path) {
     network.files = {path};
     single.networks.emplace(kind, std::move(network));
   }
-  for (const std::string& name : pool.left())
-    if (std::ranges::none_of(unheard,
-                             [&](const std::string& text) { return name.starts_with(text); }))
+  // A tensor too many in a network means another network; elsewhere it is no loss.
+  const std::pair<NetworkKind, std::string> roots[] = {
+      {NetworkKind::UNet, std::string(unetPrefix)},
+      {NetworkKind::Vae, std::string(vaePrefix)},
+      {NetworkKind::TextEncoder, clipRoot(*family)},
+      {NetworkKind::TextEncoder2, bigClipRoot}};
+  for (const std::string& name : pool.left()) {
+    const auto inside = [&](const std::string& root) { return name.starts_with(root); };
+    if (std::ranges::any_of(unheard, inside)) continue;
+    const auto* owner =
+        std::ranges::find_if(roots, [&](const auto& root) { return inside(root.second); });
+    const auto network =
+        owner == std::end(roots) ? single.networks.end() : single.networks.find(owner->first);
+    if (network != single.networks.end())
+      network->second.problems.push_back("unknown " + name);
+    else
       single.unknown.push_back(name);
+  }
   return single;
 }
 

@@ -313,6 +313,17 @@ std::map<std::string, std::string> modelSpec(const ModelParts& model) {
 
 }  // namespace
 
+ModelParts partsOf(const StoredModel& model) {
+  ModelParts parts{model.family, model.configs, {}, {}, {}, {}};
+  if (model.isFolder)
+    parts.folder = model.path;
+  else
+    parts.vocabulary = model.tokenizer.folder;
+  for (const auto& [key, value] : model.metadata)
+    if (key.starts_with("modelspec.") || key.starts_with("ss_")) parts.metadata.emplace(key, value);
+  return parts;
+}
+
 Result<bool> writeModelFolder(const ModelParts& model,
                               const fs::path& out,
                               std::uint64_t shardBytes,

@@ -1,7 +1,7 @@
 // Whole models from tensors under diffusers' names: as a diffusers folder, or as one file.
 #pragma once
 
-#include "core/weights/single_file.h"
+#include "core/weights/stored_model.h"
 
 namespace likeness::weights {
 
@@ -17,6 +17,9 @@ struct ModelParts {
   std::filesystem::path vocabulary;             ///< folder of CLIP's, for want of a folder
   std::map<std::string, std::string> metadata;  ///< of a single file
 };
+
+/// Everything but the tensors.
+ModelParts partsOf(const StoredModel& model);
 
 /// Asked before every tensor with bytes written and to be written; false ends the writing.
 using WriteProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;

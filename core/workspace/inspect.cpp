@@ -25,19 +25,6 @@ using weights::SafetensorsFile;
 
 namespace {
 
-/// A weight file of a diffusers folder with the configuration beside it.
-struct Part {
-  std::string name;    ///< words for the report
-  std::string folder;  ///< and key of the report's problems
-  std::string file;
-};
-const std::vector<Part>& parts() {
-  static const std::vector<Part> all{{"UNet", "unet", "diffusion_pytorch_model.safetensors"},
-                                     {"Text encoder", "text_encoder", "model.safetensors"},
-                                     {"Autoencoder", "vae", "diffusion_pytorch_model.safetensors"}};
-  return all;
-}
-
 struct Totals {
   std::int64_t parameters = 0;
   std::map<std::string, std::int64_t> byType;
@@ -63,36 +50,6 @@ std::string millions(std::int64_t parameters) {
   return text;
 }
 
-json readJson(const fs::path& file) {
-  const auto text = base::readFile(file, 4 << 20);
-  return text ? json::parse(*text, nullptr, false) : json();
-}
-std::int64_t integer(const json& config, const char* key, std::int64_t otherwise = 0) {
-  const bool there = config.is_object() && config.contains(key) && config[key].is_number_integer();
-  return there ? config[key].get<std::int64_t>() : otherwise;
-}
-std::string text(const json& config, const char* key, const std::string& otherwise) {
-  const bool there = config.is_object() && config.contains(key) && config[key].is_string();
-  return there ? config[key].get<std::string>() : otherwise;
-}
-std::vector<std::int64_t> integers(const json& config, const char* key) {
-  std::vector<std::int64_t> list;
-  if (!config.is_object() || !config.contains(key) || !config[key].is_array()) return list;
-  for (const json& item : config[key])
-    if (item.is_number_integer()) list.push_back(item.get<std::int64_t>());
-  return list;
-}
-
-std::string familyOf(const json& unet) {
-  const std::int64_t width = integer(unet, "cross_attention_dim");
-  if (unet.is_object() && unet.contains("addition_embed_type") &&
-      unet["addition_embed_type"].is_string())
-    return "Stable Diffusion XL";
-  if (width == 768) return "Stable Diffusion 1.x";
-  if (width == 1024) return "Stable Diffusion 2.x";
-  return "Stable Diffusion 1.x layout";
-}
-
 /// The line of a model's card or README that names its licence.
 std::string licenceOf(const fs::path& folder) {
   for (const char* name : {"MODEL_CARD.md", "README.md"}) {
@@ -112,105 +69,148 @@ std::string licenceOf(const fs::path& folder) {
   return {};
 }
 
-std::string shapeText(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    text.append(i ? ", " : "").append(std::to_string(shape[i]));
-  return text + "]";
+std::string partName(weights::NetworkKind kind) {
+  switch (kind) {
+    case weights::NetworkKind::TextEncoder:
+      return "Text encoder";
+    case weights::NetworkKind::TextEncoder2:
+      return "Text encoder 2";
+    case weights::NetworkKind::UNet:
+      return "UNet";
+    case weights::NetworkKind::Vae:
+      break;
+  }
+  return "Autoencoder";
 }
 
-/// Tensors whose shapes the configuration fixes directly; the whole comparison happens when the
-/// model is loaded.
-std::map<std::string, std::vector<std::int64_t>> expectedShapes(const std::string& folder,
-                                                                const json& config) {
-  std::map<std::string, std::vector<std::int64_t>> shapes;
-  const auto channels = integers(config, "block_out_channels");
-  if (folder == "unet" && !channels.empty()) {
-    const std::int64_t first = channels.front();
-    shapes["conv_in.weight"] = {first, integer(config, "in_channels", 4), 3, 3};
-    shapes["conv_out.weight"] = {integer(config, "out_channels", 4), first, 3, 3};
-    shapes["time_embedding.linear_1.weight"] = {4 * first, first};
-  } else if (folder == "vae" && !channels.empty()) {
-    const std::int64_t latent = integer(config, "latent_channels", 4);
-    shapes["encoder.conv_in.weight"] = {channels.front(), integer(config, "in_channels", 3), 3, 3};
-    shapes["decoder.conv_in.weight"] = {channels.back(), latent, 3, 3};
-    shapes["decoder.conv_out.weight"] = {
-        integer(config, "out_channels", 3), channels.front(), 3, 3};
-  } else if (folder == "text_encoder" && integer(config, "hidden_size") > 0) {
-    const std::int64_t width = integer(config, "hidden_size");
-    shapes["embeddings.token_embedding.weight"] = {integer(config, "vocab_size"), width};
-    shapes["embeddings.position_embedding.weight"] = {integer(config, "max_position_embeddings"),
-                                                      width};
-    shapes["final_layer_norm.weight"] = {width};
-  }
-  return shapes;
+/// "F16", or "F16, some F32".
+std::string typesOf(const std::map<weights::ScalarType, std::int64_t>& byType) {
+  std::vector<std::pair<std::int64_t, std::string>> sorted;
+  for (const auto& [type, count] : byType) sorted.emplace_back(count, weights::name(type));
+  std::ranges::sort(sorted, std::greater());
+  std::string text;
+  for (const auto& [count, name] : sorted) text += (text.empty() ? "" : ", some ") + name;
+  return text;
 }
 
-void checkShapes(const SafetensorsFile& file,
-                 const Part& part,
-                 const json& config,
-                 std::vector<std::string>& problems) {
-  for (const auto& [name, shape] : expectedShapes(part.folder, config)) {
-    // Text encoders stand with and without their prefix.
-    auto tensor = file.tensors().find(name);
-    if (tensor == file.tensors().end()) tensor = file.tensors().find("text_model." + name);
-    if (tensor == file.tensors().end())
-      problems.push_back(part.folder + ": " + name + " is missing");
-    else if (tensor->second.shape != shape)
-      problems.push_back(part.folder + ": " + name + " is " + shapeText(tensor->second.shape) +
-                         " instead of " + shapeText(shape));
+/// What a person may want to know of ModelSpec's and kohya's metadata, in words.
+void addMetadata(const std::map<std::string, std::string>& metadata, ModelReport& report) {
+  constexpr std::pair<const char*, const char*> words[] = {
+      {"modelspec.title", "Title"},
+      {"modelspec.author", "Author"},
+      {"modelspec.description", "Description"},
+      {"modelspec.license", "Licence"},
+      {"modelspec.trigger_phrase", "Trigger words"},
+      {"modelspec.usage_hint", "Usage"},
+      {"modelspec.tags", "Tags"},
+      {"modelspec.date", "Date"},
+      {"modelspec.merged_from", "Merged from"},
+      {"modelspec.architecture", "Architecture"},
+      {"ss_base_model_version", "Made for"},
+      {"ss_sd_model_name", "Trained on"},
+      {"ss_network_module", "Network module"},
+      {"ss_network_dim", "Stated rank"},
+      {"ss_network_alpha", "Stated alpha"},
+      {"ss_steps", "Steps"},
+      {"ss_epoch", "Epochs"},
+      {"ss_num_train_images", "Training pictures"},
+      {"ss_resolution", "Training resolution"},
+      {"ss_training_comment", "Comment"}};
+  constexpr std::size_t longest = 300;
+  for (const auto& [key, label] : words) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end() || found->second.empty() || found->second == "None") continue;
+    const bool there = std::ranges::any_of(
+        report.details,
+        [&, wanted = std::string(label)](const auto& d) { return d.first == wanted; });
+    if (!there)
+      report.details.emplace_back(label,
+                                  found->second.size() > longest
+                                      ? found->second.substr(0, longest) + "..."
+                                      : found->second);
   }
+  // kohya counts the tags of each folder of pictures; the most frequent ones are the trigger words.
+  const auto tags = metadata.find("ss_tag_frequency");
+  if (tags == metadata.end()) return;
+  const json folders = json::parse(tags->second, nullptr, false);
+  std::map<std::string, std::int64_t> counts;
+  if (folders.is_object())
+    for (const auto& [folder, list] : folders.items())
+      if (list.is_object())
+        for (const auto& [tag, count] : list.items())
+          if (count.is_number_integer()) counts[tag] += count.get<std::int64_t>();
+  std::vector<std::pair<std::int64_t, std::string>> sorted;
+  for (const auto& [tag, count] : counts) sorted.emplace_back(-count, tag);
+  std::ranges::sort(sorted);
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(sorted.size(), 8); ++i)
+    text += (i ? ", " : "") + sorted[i].second;
+  if (!text.empty()) report.details.emplace_back("Frequent tags", text);
 }
 
-/// Adds one part; `replacement` is a run's own file for it.
-void addPart(const fs::path& folder,
-             const Part& part,
-             const fs::path& replacement,
-             ModelReport& report,
-             Totals& totals) {
-  const json config = readJson(folder / part.folder / "config.json");
-  if (!config.is_object())
-    report.problems.push_back(part.folder + "/config.json is missing or damaged");
-  const fs::path path = replacement.empty() ? folder / part.folder / part.file : replacement;
-  const auto file = SafetensorsFile::open(path);
-  if (!file) {
-    report.problems.push_back(api::message(file.error()));
-    return;
-  }
-  Totals own;
-  count(*file, own);
-  count(*file, totals);
+std::uint64_t sizeOf(const fs::path& file) {
   std::error_code error;
-  report.bytes += fs::file_size(path, error);
-  report.details.emplace_back(part.name, millions(own.parameters) + ", " + own.dtype());
-  checkShapes(*file, part, config, report.problems);
+  const auto bytes = fs::file_size(file, error);
+  return error ? 0 : bytes;
 }
 
-ModelReport inspectFolder(const ResolvedModel& model) {
+/// Everything about a model whose parts could be opened, and what keeps the others closed.
+ModelReport describe(const weights::StoredModel& model) {
   ModelReport report;
-  report.kind = "diffusers folder";
-  const json unet = readJson(model.folder / "unet/config.json");
-  const json scheduler = readJson(model.folder / "scheduler/scheduler_config.json");
-  report.family = familyOf(unet);
-  report.prediction = text(scheduler, "prediction_type", "epsilon");
-  const auto levels =
-      integers(readJson(model.folder / "vae/config.json"), "block_out_channels").size();
-  report.resolution = std::clamp<std::int64_t>(integer(unet, "sample_size"), 0, 1 << 16)
-                      << (levels > 0 && levels < 16 ? levels - 1 : 3);
-  Totals totals;
-  const fs::path own[] = {model.unetFile, model.textEncoderFile, {}};
-  for (std::size_t i = 0; i < parts().size(); ++i)
-    addPart(model.folder, parts()[i], own[i], report, totals);
-  report.parameters = totals.parameters;
-  report.dtype = totals.dtype();
-  for (const char* file :
-       {"tokenizer/vocab.json", "tokenizer/merges.txt", "scheduler/scheduler_config.json"})
-    if (std::error_code error; !fs::exists(model.folder / file, error))
-      report.problems.push_back(std::string(file) + " is missing");
-  if (const json vocabulary = readJson(model.folder / "tokenizer/vocab.json");
-      vocabulary.is_object())
-    report.details.emplace_back("Vocabulary", std::to_string(vocabulary.size()) + " tokens");
-  if (const std::string licence = licenceOf(model.folder); !licence.empty())
+  report.kind = model.isFolder ? "diffusers folder" : "checkpoint in one file";
+  const auto& unet = model.configs.unet;
+  report.family = weights::name(model.family);
+  if (model.family == weights::Family::StableDiffusion1 && unet.crossAttentionDim != 768)
+    report.family += " layout";
+  if (!model.variant.empty()) report.family += ", " + model.variant;
+  report.prediction = model.prediction.text();
+  for (const api::Error& fault : model.faults) report.problems.push_back(api::message(fault));
+  if (model.networks.empty() && model.faults.empty()) {
+    report.problems.emplace_back("Likeness reads Stable Diffusion 1, 2 and XL, not this family");
+    return report;
+  }
+  report.resolution = model.resolution();
+  std::map<weights::ScalarType, std::int64_t> types;
+  std::set<fs::path> files;
+  for (const auto& [kind, network] : model.networks) {
+    const auto byType = network.parametersByType();
+    for (const auto& [type, count] : byType) types[type] += count;
+    report.parameters += network.parameters();
+    std::string text = millions(network.parameters()) + ", " + typesOf(byType);
+    if (network.files.size() > 1) text += ", " + std::to_string(network.files.size()) + " shards";
+    if (kind == weights::NetworkKind::Vae && !model.vaePath.empty())
+      text += ", from " + model.vaePath.filename().string();
+    report.details.emplace_back(partName(kind), text);
+    files.insert(network.files.begin(), network.files.end());
+    const std::string folder =
+        model.isFolder ? network.place.parent_path().filename().string() + ": " : "";
+    for (const std::string& problem : network.problems) report.problems.push_back(folder + problem);
+  }
+  for (const fs::path& file : files) report.bytes += sizeOf(file);
+  report.dtype = typesOf(types);
+  report.details.emplace_back("Tensors", std::to_string(model.tensorCount));
+  if (!model.unknown.empty())
+    report.details.emplace_back(
+        "Of no use",
+        std::to_string(model.unknown.size()) + " tensors, among them " + model.unknown.front());
+  return report;
+}
+
+ModelReport inspectFolder(const weights::StoredModel& model) {
+  ModelReport report = describe(model);
+  const auto there = [&](const char* file) {
+    std::error_code error;
+    return fs::exists(model.path / file, error);
+  };
+  if (there("tokenizer/vocab.json") || !there("tokenizer/tokenizer.json"))
+    for (const char* file : {"tokenizer/vocab.json", "tokenizer/merges.txt"})
+      if (!there(file)) report.problems.push_back(std::string(file) + " is missing");
+  if (const auto text = base::readFile(model.path / "tokenizer/vocab.json", 4 << 20)) {
+    const json vocabulary = json::parse(*text, nullptr, false);
+    if (vocabulary.is_object())
+      report.details.emplace_back("Vocabulary", std::to_string(vocabulary.size()) + " tokens");
+  }
+  if (const std::string licence = licenceOf(model.path); !licence.empty())
     report.details.emplace_back("Licence", licence);
   return report;
 }
@@ -222,8 +222,10 @@ std::string stepList(const std::vector<CheckpointInfo>& checkpoints) {
   return text;
 }
 
-ModelReport inspectRun(const fs::path& runFolder, const ResolvedModel& model) {
-  ModelReport report = inspectFolder(model);
+ModelReport inspectRun(const fs::path& runFolder,
+                       const ResolvedModel& model,
+                       const weights::StoredModel& stored) {
+  ModelReport report = stored.isFolder ? inspectFolder(stored) : describe(stored);
   const api::TrainRequest& request = *model.run;
   report.kind = "run";
   std::vector<std::pair<std::string, std::string>> about{
@@ -270,6 +272,17 @@ void checkPairs(const SafetensorsFile& file,
     }
 }
 
+/// One or a few vectors of a text encoder's width.
+bool isEmbedding(const SafetensorsFile& file) {
+  return !file.tensors().empty() && file.tensors().size() <= 4 &&
+         std::ranges::all_of(file.tensors(), [](const auto& entry) {
+           const auto& shape = entry.second.shape;
+           const bool flat = shape.size() == 1 || (shape.size() == 2 && shape[0] <= 128);
+           return flat && (shape.back() == 768 || shape.back() == 1024 || shape.back() == 1280);
+         });
+}
+
+/// What is not a whole model; an empty report for what is one.
 Result<ModelReport> inspectFile(const fs::path& path) {
   const std::string extension = path.extension().string();
   if (extension == ".ckpt" || extension == ".pt" || extension == ".bin" || extension == ".pth")
@@ -278,6 +291,7 @@ Result<ModelReport> inspectFile(const fs::path& path) {
                  {"reason", "files of this form can run programs; use its .safetensors version"}});
   const auto file = SafetensorsFile::open(path);
   if (!file) return fail(file.error());
+  if (weights::isCheckpoint(*file)) return ModelReport{};
   const auto any = [&](auto test) {
     return std::ranges::any_of(file->tensors(),
                                [&](const auto& entry) { return test(entry.first); });
@@ -299,22 +313,51 @@ Result<ModelReport> inspectFile(const fs::path& path) {
     report.kind = std::move(kind);
     report.details.emplace_back("Rank", ranksOf(*file, down));
     checkPairs(*file, down, up, report.problems);
+    report.details.emplace_back("Use", "Add it to a model of its family when you make pictures");
   };
-  if (ends(".lora_down.weight")) {
+  const auto lone = [&](std::string kind, std::string use) {
+    report.kind = std::move(kind);
+    if (!use.empty()) report.details.emplace_back("Use", std::move(use));
+  };
+  const auto has = [&](const char* name) { return file->tensors().contains(name); };
+  const std::string inAdapter = "Add it to a model of its family when you make pictures";
+  if (ends(".dora_scale") || ends(".lora_magnitude_vector")) {
+    lone("DoRA", inAdapter);
+  } else if (ends(".hada_w1_a")) {
+    lone("LoHa (LyCORIS)", inAdapter);
+  } else if (ends(".lokr_w1") || ends(".lokr_w1_a") || ends(".lokr_w2_a")) {
+    lone("LoKr (LyCORIS)", inAdapter);
+  } else if (ends(".lora_down.weight")) {
     adapter("LoRA (kohya)", ".lora_down.weight", ".lora_up.weight");
   } else if (ends(".lora_A.weight")) {
     adapter("LoRA (PEFT)", ".lora_A.weight", ".lora_B.weight");
-  } else if (starts("model.diffusion_model.")) {
-    report.kind = "safetensors file";
-    report.family = starts("conditioner.embedders.")    ? "Stable Diffusion XL"
-                    : starts("cond_stage_model.model.") ? "Stable Diffusion 2.x"
-                                                        : "Stable Diffusion 1.x";
+  } else if (ends("lora.down.weight")) {
+    adapter("LoRA (diffusers, older form)", "lora.down.weight", "lora.up.weight");
+  } else if (ends("lora_linear_layer.down.weight")) {
+    adapter("LoRA (diffusers, older form)",
+            "lora_linear_layer.down.weight",
+            "lora_linear_layer.up.weight");
+  } else if (starts("control_model.") || starts("controlnet_cond_embedding.")) {
+    lone("ControlNet", "");
+    report.problems.emplace_back("Likeness has no use for a ControlNet");
+  } else if (ends("decoder.conv_in.weight") && ends("encoder.conv_in.weight")) {
+    lone("autoencoder (VAE)", "It can stand in for a model's own: --vae FILE");
+  } else if (starts("decoder.layers.") || (has("1.weight") && has("3.conv.0.weight"))) {
+    lone("preview decoder (TAESD)", "It makes previews look like pictures while they form");
+  } else if (has("input_blocks.0.0.weight") || has("down_blocks.0.resnets.0.conv1.weight")) {
+    lone("UNet alone", "");
+    report.problems.emplace_back("The text encoder and the autoencoder of a model are missing");
+  } else if (starts("text_model.") || starts("transformer.resblocks.")) {
+    lone("text encoder alone", "");
+    report.problems.emplace_back("The UNet and the autoencoder of a model are missing");
+  } else if (has("emb_params") || (has("clip_l") && has("clip_g")) || isEmbedding(*file)) {
+    lone("embedding (textual inversion)", "Write its name in the prompt: --embedding FILE");
   } else {
     report.kind = "safetensors file";
+    report.problems.emplace_back("No model, adapter or embedding of Stable Diffusion is in it");
   }
   report.details.emplace_back("Tensors", std::to_string(file->tensors().size()));
-  for (const auto& [key, value] : file->metadata())
-    report.details.emplace_back(key, value.size() > 200 ? value.substr(0, 200) + "..." : value);
+  addMetadata(file->metadata(), report);
   return report;
 }
 
@@ -322,10 +365,20 @@ Result<ModelReport> inspectFile(const fs::path& path) {
 
 Result<ModelReport> inspect(const fs::path& path, const fs::path& resources) {
   std::error_code error;
-  if (fs::is_regular_file(path, error)) return inspectFile(path);
-  const auto model = resolveModel({path.string(), "latest", ""}, resources);
+  const bool isFile = fs::is_regular_file(path, error);
+  if (isFile) {
+    const auto report = inspectFile(path);
+    if (!report || !report->kind.empty()) return report;  // not a whole model
+  }
+  auto resolved = resolveModel({path.string(), "latest"}, resources);
+  if (!resolved) return fail(resolved.error());
+  resolved->files.partial = true;
+  const auto model = weights::openModel(resolved->files);
   if (!model) return fail(model.error());
-  return model->run ? inspectRun(path, *model) : inspectFolder(*model);
+  if (resolved->run) return inspectRun(path, *resolved, *model);
+  ModelReport report = model->isFolder ? inspectFolder(*model) : describe(*model);
+  addMetadata(model->metadata, report);
+  return report;
 }
 
 }  // namespace likeness::workspace

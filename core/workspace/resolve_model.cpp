@@ -101,8 +101,8 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
   const auto use = [&](std::string_view name, fs::path& file) {
     if (present(checkpoint->folder / name)) file = checkpoint->folder / name;
   };
-  use(kUnetFile, model->unetFile);
-  use(kTextEncoderFile, model->textEncoderFile);
+  use(kUnetFile, model->files.unet);
+  use(kTextEncoderFile, model->files.textEncoder);
   use(kAdapterFile, model->adapterFile);
   model->step = checkpoint->step;
   model->run = std::move(*request);
@@ -117,14 +117,21 @@ Result<ResolvedModel> resolve(const api::ModelRef& ref, const fs::path& resource
   };
   if (!present(path)) return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
   if (present(path / kRunFile)) return resolveRun(path, ref, resources, depth);
-  if (present(path / "model_index.json"))
-    return ResolvedModel{path, {}, {}, {}, std::nullopt, std::nullopt};
+  std::error_code error;
+  const bool isFile = fs::is_regular_file(path, error);
+  if (isFile || present(path / "model_index.json")) {
+    ResolvedModel model;
+    model.files.path = path;
+    model.files.vocabulary = resources / "clip";
+    model.files.vae = ref.vae;
+    if (ref.prediction != api::PredictionChoice::Auto)
+      model.files.prediction = ref.prediction == api::PredictionChoice::Epsilon
+                                   ? weights::PredictionType::Epsilon
+                                   : weights::PredictionType::VPrediction;
+    return model;
+  }
   if (present(path / kProjectFile))
     return bad("it is a project; name one of the folders in its runs/");
-  std::error_code error;
-  if (!fs::is_directory(path, error))
-    return fail(ErrorCode::UnsupportedModel,
-                {{"file", path.string()}, {"reason", "models in a single file are not read yet"}});
   return bad("it holds neither model_index.json nor run.yaml");
 }
 

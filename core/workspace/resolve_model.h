@@ -1,18 +1,18 @@
-// From a ModelRef to files: `starter`, a diffusers folder, or a run's checkpoint.
+// From a ModelRef to files: `starter`, a diffusers folder, a single file, or a run's checkpoint.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 
 #include "core/api/requests.h"
+#include "core/weights/stored_model.h"
 
 namespace likeness::workspace {
 
-/// Files of a model to load. For a run: the base model's folder plus the checkpoint's files.
+/// Files of a model to load. For a run: those of the base model with the checkpoint's in their
+/// place.
 struct ResolvedModel {
-  std::filesystem::path folder;           ///< diffusers folder with configs and tokenizer
-  std::filesystem::path unetFile;         ///< empty = the folder's own
-  std::filesystem::path textEncoderFile;  ///< empty = the folder's own
+  weights::ModelFiles files;
   std::filesystem::path
       adapterFile;  ///< LoRA run: adapter.safetensors (PEFT keys), alpha in its metadata
   std::optional<std::int64_t> step;      ///< of the checkpoint

@@ -37,6 +37,7 @@ api::TrainRequest portable(api::TrainRequest request,
     return inside.empty() || *inside.begin() == ".." ? path : path.lexically_relative(from);
   };
   if (request.base.path != "starter") request.base.path = adapt(request.base.path).string();
+  if (!request.base.vae.empty()) request.base.vae = adapt(request.base.vae);
   for (api::Photo& photo : request.photos) photo.file = adapt(photo.file);
   for (fs::path* path : {&request.runFolder, &request.classImageFolder, &request.cacheFolder})
     *path = adapt(*path);

@@ -65,7 +65,7 @@ class FolderWorkspace : public Workspace {
   Result<TrainRequest> recommendedRecipe(const ModelRef& base) override {
     const auto model = resolveModel(base, m_resources);
     if (!model) return fail(model.error());
-    const fs::path own = model->folder / kModelRecipe;
+    const fs::path own = model->files.path / kModelRecipe;
     std::error_code error;
     TrainRequest recipe;
     if (auto read = config::applyYamlFile(
@@ -81,7 +81,10 @@ class FolderWorkspace : public Workspace {
                                 const std::string& prompt) override {
     const auto model = resolveModel(base, m_resources);
     if (!model) return fail(model.error());
-    const auto tokenizer = text::ClipTokenizer::load(model->folder / "tokenizer");
+    const auto opened = weights::openModel(model->files);
+    if (!opened) return fail(opened.error());
+    const auto tokenizer =
+        text::ClipTokenizer::load(opened->tokenizer.folder, opened->tokenizer.pad);
     if (!tokenizer) return fail(tokenizer.error());
     TokenCheck check;
     for (const std::int64_t id : tokenizer->encode(token))

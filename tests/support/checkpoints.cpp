@@ -50,9 +50,6 @@ Checkpoint checkpoint(Family family, std::int64_t width, std::int64_t inChannels
   };
   for (auto& channels : c.unet.blockOutChannels) divide(channels);
   for (auto& channels : c.vae.blockOutChannels) channels /= 4;
-  divide(c.unet.crossAttentionDim);
-  divide(c.unet.addedInputDim);
-  if (family != Family::StableDiffusionXl) c.unet.addedInputDim = 0;
   if (c.unet.useLinearProjection) {
     c.unet.attentionHeadDim.clear();
     for (const auto channels : c.unet.blockOutChannels)
@@ -65,6 +62,8 @@ Checkpoint checkpoint(Family family, std::int64_t width, std::int64_t inChannels
     text->numAttentionHeads = 1;
     if (text->projectionDim > 0) text->projectionDim = text->hiddenSize;
   }
+  c.unet.crossAttentionDim = c.text.hiddenSize + (c.text2 ? c.text2->hiddenSize : 0);
+  if (c.text2) c.unet.addedInputDim = c.text2->projectionDim + 6 * c.unet.addedTimeDim;
   return model;
 }
 

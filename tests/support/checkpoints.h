@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "core/weights/single_file.h"
+#include "core/weights/stored_model.h"
 
 namespace likeness::support {
 

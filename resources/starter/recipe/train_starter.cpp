@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
   for (at::Tensor& ids : idParts) ids = ids.narrow(0, 1, ids.size(0) - 1);
   const at::Tensor latents = at::cat(latentParts), ids = at::cat(idParts);
 
-  const nn::StableDiffusion model = orStop(nn::loadStableDiffusion(a.model, {}));
+  const nn::StableDiffusion model = orStop(nn::loadStableDiffusion({a.model}, {}));
   const diffusion::NoiseSchedule schedule(model.schedule);
   const at::Tensor alphas = schedule.alphasCumprod(), snr = alphas / (1 - alphas);
   const double scale = model.vae.model->config().scalingFactor;

@@ -108,7 +108,7 @@ void requireGradients(const nn::ParameterStore& store, bool wanted) {
 }
 
 void benchDType(const Bench& bench, const std::filesystem::path& folder, at::ScalarType dtype) {
-  const auto model = nn::loadStableDiffusion(folder, {}).value();
+  const auto model = nn::loadStableDiffusion({folder}, {}).value();
   const std::string suffix = dtype == at::kFloat ? " fp32" : " bf16";
   const std::int64_t size = model.unet.model->config().sampleSize, side = model.resolution();
   const at::Tensor ids = nn::tokenIds(model, {"a photo of sks toy", "a photo of toy"});

@@ -246,6 +246,16 @@ TEST(Validate, OtherRequests) {
   exported.out = "out";
   EXPECT_THAT(broken(exported), IsEmpty());
 
+  ConvertRequest converted;
+  EXPECT_THAT(broken(converted), ElementsAre(Pair("out", MissingValue)));
+  converted.out = "model.ckpt";
+  converted.shardMiB = -1;
+  EXPECT_THAT(broken(converted),
+              ElementsAre(Pair("shardMiB", OutOfRange), Pair("out", OutOfRange)));
+  converted.form = ModelForm::Diffusers;
+  converted.shardMiB = 0;
+  EXPECT_THAT(broken(converted), IsEmpty());
+
   BenchRequest bench;
   EXPECT_THAT(broken(bench), IsEmpty());
   bench.repeats = 0;

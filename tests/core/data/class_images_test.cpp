@@ -22,7 +22,7 @@ using support::RecordingReporter;
 const nn::StableDiffusion& model() {
   at::set_num_threads(1);
   static const nn::StableDiffusion loaded =
-      nn::loadStableDiffusion(base::findResources() / "starter", {}).value();
+      nn::loadStableDiffusion({base::findResources() / "starter"}, {}).value();
   return loaded;
 }
 

@@ -21,7 +21,7 @@ using api::ErrorCode;
 class LatentCacheTest : public testing::Test {
  protected:
   LatentCacheTest()
-      : model(nn::loadStableDiffusion(support::makeTinyModel(folder / "model"), {}).value()),
+      : model(nn::loadStableDiffusion({support::makeTinyModel(folder / "model")}, {}).value()),
         photos(support::makePhotos(folder / "photos", 3)) {}
 
   TrainingPicture picture(std::size_t i) const {

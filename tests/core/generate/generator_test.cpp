@@ -207,7 +207,7 @@ TEST(Generator, PreviewsApproachTheFinishedLatents) {
 }
 
 TEST(Generator, WeightsInTrainingRecordNothingAndAreSeenAfterInvalidate) {
-  auto model = nn::loadStableDiffusion(base::findResources() / "starter", {}).value();
+  auto model = nn::loadStableDiffusion({base::findResources() / "starter"}, {}).value();
   for (const auto* store : {model.unet.store.get(), model.textEncoder.store.get()}) {
     for (const auto& [key, parameter] : store->parameters())
       at::Tensor(parameter).requires_grad_(true);

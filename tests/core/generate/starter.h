@@ -18,7 +18,7 @@ namespace likeness::generate {
 inline const nn::StableDiffusion& starter() {
   at::set_num_threads(1);
   static const nn::StableDiffusion model =
-      nn::loadStableDiffusion(base::findResources() / "starter", {}).value();
+      nn::loadStableDiffusion({base::findResources() / "starter"}, {}).value();
   return model;
 }
 

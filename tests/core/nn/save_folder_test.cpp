@@ -74,7 +74,7 @@ TEST_F(SaveFolder, HalfPrecisionRoundsToNearestAndTheTextConfigSaysSo) {
       EXPECT_TRUE(equal(mustRead(m_out / file), rounded)) << file;
     }
     EXPECT_EQ(readJson(m_out / "text_encoder/config.json")["torch_dtype"], name);
-    EXPECT_TRUE(loadStableDiffusion(m_out, {}));
+    EXPECT_TRUE(loadStableDiffusion({m_out}, {}));
   }
 }
 
@@ -131,7 +131,7 @@ TEST_F(SaveFolder, NothingIsOverwrittenAndNothingLeftBeside) {
   m_out = scratch() / "empty";
   fs::create_directory(m_out);
   ASSERT_TRUE(save()) << "an empty folder is nothing";
-  EXPECT_TRUE(loadStableDiffusion(m_out, {}));
+  EXPECT_TRUE(loadStableDiffusion({m_out}, {}));
   EXPECT_THAT(inScratch(), testing::ElementsAre("empty", "file", "out"));
 }
 
@@ -153,7 +153,7 @@ TEST_F(SaveFolder, AFaultLeavesNoHalfModel) {
       EXPECT_EQ(saved.error().code, api::ErrorCode::DiskFull);
     }
     // A fault after the rename is reported, and the model stands there whole.
-    EXPECT_TRUE(fs::exists(m_out) ? loadStableDiffusion(m_out, {}).has_value() : !saved);
+    EXPECT_TRUE(fs::exists(m_out) ? loadStableDiffusion({m_out}, {}).has_value() : !saved);
     EXPECT_LE(inScratch().size(), fs::exists(m_out) ? 1u : 0u) << "nothing else is left";
   }
 }

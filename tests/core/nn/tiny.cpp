@@ -35,7 +35,7 @@ fs::path copyTiny(const fs::path& to) {
 }
 
 StableDiffusion mustLoad(const fs::path& folder, const LoadOptions& options) {
-  auto model = loadStableDiffusion(folder, options);
+  auto model = loadStableDiffusion({folder}, options);
   if (!model) throw std::runtime_error(api::message(model.error()) + model.error().detail);
   return std::move(*model);
 }

@@ -14,7 +14,7 @@ inline nn::StableDiffusion loadTiny(const std::filesystem::path& folder,
                                     at::ScalarType dtype = at::kFloat) {
   nn::LoadOptions options;
   options.dtype = dtype;
-  return nn::loadStableDiffusion(folder, options).value();
+  return nn::loadStableDiffusion({folder}, options).value();
 }
 
 /// Random posteriors of `count` pictures.

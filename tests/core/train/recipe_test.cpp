@@ -69,9 +69,8 @@ TEST(RecipeTest, OptionsOfTheOtherMethodDoNotMatter) {
 
 class FootprintTest : public testing::Test {
  protected:
-  const ModelSize starter = measureModel({base::findResources() / "starter", {}, {}, {}, {}, {}},
-                                         api::LoraOptions{}.targets)
-                                .value();
+  const ModelSize starter =
+      measureModel({base::findResources() / "starter"}, api::LoraOptions{}.targets).value();
   api::TrainRequest recipe = completeRecipe(someRequest(), starter.resolution);
 };
 

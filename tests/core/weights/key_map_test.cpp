@@ -135,7 +135,7 @@ TEST(KeyMap, BytesComeBackThroughAFile) {
       SCOPED_TRACE(std::string(name(family)) + " " + std::to_string(channels));
       const Checkpoint narrow = checkpoint(family, 10, channels), full = checkpoint(family);
       support::writeSingleFile(folder / "model.safetensors", narrow);
-      const auto single = openSingleFile(folder / "model.safetensors");
+      const auto single = openModel({.path = folder / "model.safetensors"});
       ASSERT_TRUE(single) << api::message(single.error());
       EXPECT_THAT(single->problems(), testing::IsEmpty());
       ASSERT_EQ(single->networks.size(), narrow.maps().size());

@@ -1,5 +1,5 @@
 // Families by their tensors, and what is said about files that are not whole.
-#include "core/weights/single_file.h"
+#include "core/weights/stored_model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,13 +29,13 @@ TensorSource tensor(std::string name, Shape shape, ScalarType dtype = ScalarType
 
 class SingleFileTest : public testing::Test {
  protected:
-  SingleFile open() const {
-    auto opened = openSingleFile(m_file);
+  StoredModel open() const {
+    auto opened = openModel({.path = m_file});
     EXPECT_TRUE(opened) << (opened ? "" : api::message(opened.error()));
-    return opened ? std::move(*opened) : SingleFile{};
+    return opened ? std::move(*opened) : StoredModel{};
   }
   std::string refusal() const {
-    const auto opened = openSingleFile(m_file);
+    const auto opened = openModel({.path = m_file});
     EXPECT_FALSE(opened);
     return opened ? "" : api::message(opened.error());
   }
@@ -62,7 +62,7 @@ TEST_F(SingleFileTest, PublishedModelsAreMeasuredFromTheirHeaders) {
     for (const std::int64_t channels : {4, 9}) {
       const Checkpoint model = checkpoint(family, 1, channels);
       support::writeSparseFile(m_file, model);
-      const SingleFile single = open();
+      const StoredModel single = open();
       EXPECT_EQ(single.family, family);
       EXPECT_EQ(single.variant, channels == 9 ? "inpainting" : "");
       EXPECT_THAT(single.problems(), IsEmpty());
@@ -126,7 +126,7 @@ TEST_F(SingleFileTest, TheGuessReadsOneTensor) {
         };
       }
     write(std::move(all));
-    const SingleFile single = open();
+    const StoredModel single = open();
     EXPECT_EQ(single.configs.schedule.predictionType, single.prediction.type);
     EXPECT_EQ(single.resolution(),
               single.prediction.type == PredictionType::VPrediction ? 768 : 512);
@@ -190,7 +190,7 @@ TEST_F(SingleFileTest, StableDiffusionTwoLeavesOutOpenClipsLastLayer) {
                            {},
                            {tensor("cond_stage_model.model.text_projection", {24, 24}),
                             tensor("cond_stage_model.model.logit_scale", {})});
-  const SingleFile single = open();
+  const StoredModel single = open();
   EXPECT_EQ(single.configs.text.numHiddenLayers, 23);
   EXPECT_THAT(single.problems(), IsEmpty());
 }
@@ -216,7 +216,7 @@ TEST_F(SingleFileTest, OtherSpellingsOfNamesAreUnderstood) {
     };
   }
   write(std::move(all));
-  const SingleFile xl = open();
+  const StoredModel xl = open();
   EXPECT_THAT(xl.problems(), IsEmpty());
   const StoredTensor& projection =
       xl.networks.at(NetworkKind::TextEncoder2).tensors.at("text_projection.weight");
@@ -266,7 +266,7 @@ TEST_F(SingleFileTest, AnAutoencoderBesideTheFileTakesItsPlace) {
   auto sources = toFileLayout(bare, support::madeUp(bare));
   sources.push_back(tensor("loss.discriminator.weight", {4}));
   ASSERT_TRUE(writeSafetensors(vae, std::move(sources), {}));
-  const SingleFile single = open();
+  const StoredModel single = open();
   EXPECT_EQ(single.vaePath, vae);
   EXPECT_EQ(single.networks.at(NetworkKind::Vae).place, vae);
   EXPECT_THAT(single.problems(), IsEmpty());

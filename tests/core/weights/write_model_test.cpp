@@ -64,7 +64,7 @@ TEST_F(WriteModelTest, ASingleFileHoldsEveryByte) {
     const Checkpoint model = checkpoint(family, 10);
     const auto file = m_folder / (std::to_string(static_cast<int>(family)) + ".safetensors");
     ASSERT_TRUE(writeSingleFile(parts(model), file, always).value());
-    const auto single = openSingleFile(file);
+    const auto single = openModel({.path = file});
     ASSERT_TRUE(single) << api::message(single.error());
     EXPECT_EQ(single->family, family);
     EXPECT_THAT(single->problems(), IsEmpty());

@@ -24,10 +24,10 @@ ErrorCode codeOf(const api::ModelRef& ref) {
 TEST(ResolveModel, StarterAndFolders) {
   const auto starter = resolveModel({}, kResources);
   ASSERT_TRUE(starter);
-  EXPECT_EQ(starter->folder, kResources / "starter");
-  EXPECT_TRUE(starter->unetFile.empty());
+  EXPECT_EQ(starter->files.path, kResources / "starter");
+  EXPECT_TRUE(starter->files.unet.empty());
   EXPECT_FALSE(starter->step);
-  EXPECT_EQ(resolveModel({(kResources / "starter").string(), "latest", ""}, kResources)->folder,
+  EXPECT_EQ(resolveModel({(kResources / "starter").string(), "latest", ""}, kResources)->files.path,
             kResources / "starter");
 }
 
@@ -37,9 +37,8 @@ TEST(ResolveModel, NamesWhatIsNoModel) {
   EXPECT_EQ(codeOf({folder.path().string(), "latest", ""}), ErrorCode::BadModelFolder);
   support::put(folder / "p/project.yaml", "");
   EXPECT_EQ(codeOf({(folder / "p").string(), "latest", ""}), ErrorCode::BadModelFolder);
-  support::put(folder / "model.safetensors", "");
-  EXPECT_EQ(codeOf({(folder / "model.safetensors").string(), "latest", ""}),
-            ErrorCode::UnsupportedModel);
+  const auto file = support::put(folder / "model.safetensors", "");
+  EXPECT_EQ(resolveModel({file.string(), "latest"}, kResources)->files.path, file);
 }
 
 TEST(ResolveModel, ARunMeansItsLatestCheckpointUnlessAsked) {
@@ -56,9 +55,9 @@ TEST(ResolveModel, ARunMeansItsLatestCheckpointUnlessAsked) {
   const auto latest = resolveModel({run.runFolder.string(), "latest", ""}, kResources);
   ASSERT_TRUE(latest);
   EXPECT_EQ(latest->step, 320);
-  EXPECT_EQ(latest->folder, kResources / "starter");
-  EXPECT_EQ(latest->unetFile, checkpointFolder(run.runFolder, 320) / kUnetFile);
-  EXPECT_TRUE(latest->textEncoderFile.empty());
+  EXPECT_EQ(latest->files.path, kResources / "starter");
+  EXPECT_EQ(latest->files.unet, checkpointFolder(run.runFolder, 320) / kUnetFile);
+  EXPECT_TRUE(latest->files.textEncoder.empty());
   EXPECT_TRUE(latest->adapterFile.empty());
   EXPECT_EQ(latest->run->subject.classWord, "toy");
   EXPECT_EQ(latest->run->runFolder, run.runFolder);
@@ -91,7 +90,7 @@ TEST(ResolveModel, AdapterRunsBringTheirAdapter) {
   const auto model = resolveModel({run.runFolder.string(), "latest", ""}, kResources);
   ASSERT_TRUE(model);
   EXPECT_EQ(model->adapterFile, checkpointFolder(run.runFolder, 320) / kAdapterFile);
-  EXPECT_TRUE(model->unetFile.empty());
+  EXPECT_TRUE(model->files.unet.empty());
   // Nothing can be trained on top of it before it is merged.
   auto onTop = recipe(folder / "top");
   onTop.base.path = run.runFolder.string();
@@ -108,7 +107,7 @@ TEST(ResolveModel, ARunOfARunKeepsWhatItDidNotTrain) {
   makeRun(second);
   const auto model = resolveModel({second.runFolder.string(), "latest", ""}, kResources);
   ASSERT_TRUE(model);
-  EXPECT_EQ(model->unetFile, checkpointFolder(first.runFolder, 160) / kUnetFile);
+  EXPECT_EQ(model->files.unet, checkpointFolder(first.runFolder, 160) / kUnetFile);
   EXPECT_EQ(model->adapterFile, checkpointFolder(second.runFolder, 320) / kAdapterFile);
   EXPECT_EQ(model->run->runFolder, second.runFolder);
 }

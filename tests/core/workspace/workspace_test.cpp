@@ -210,9 +210,8 @@ TEST_F(WorkspaceTest, WhatAFolderLacksIsListed) {
   EXPECT_EQ(report->prediction, "v_prediction");
   EXPECT_THAT(report->problems, Contains(HasSubstr("merges.txt is missing")));
   EXPECT_THAT(report->problems, Contains(HasSubstr("does not exist")));
-  EXPECT_THAT(report->problems, Contains(HasSubstr("unet: conv_in.weight is [")));
-  EXPECT_THAT(report->problems,
-              Contains(HasSubstr("text_encoder/config.json is missing or damaged")));
+  EXPECT_THAT(report->problems, Contains(HasSubstr("unet: misshaped conv_in.weight [")));
+  EXPECT_THAT(report->problems, Contains(HasSubstr("text_encoder/config.json")));
 }
 
 /// A file of zeros with the given tensors.
@@ -236,12 +235,12 @@ TEST_F(WorkspaceTest, AdaptersAreRecognisedByTheirNames) {
                                                   {{"lora_unet_a_to_q.lora_down.weight", {8, 32}},
                                                    {"lora_unet_a_to_q.lora_up.weight", {32, 8}},
                                                    {"lora_unet_a_to_q.alpha", {}}},
-                                                  {{"ss_base_model", "starter"}}));
+                                                  {{"ss_sd_model_name", "starter"}}));
   ASSERT_TRUE(kohya);
   EXPECT_EQ(kohya->kind, "LoRA (kohya)");
   EXPECT_EQ(kohya->parameters, 8 * 32 * 2 + 1);
   EXPECT_THAT(kohya->details, Contains(Pair("Rank", "8")));
-  EXPECT_THAT(kohya->details, Contains(Pair("ss_base_model", "starter")));
+  EXPECT_THAT(kohya->details, Contains(Pair("Trained on", "starter")));
   EXPECT_TRUE(kohya->problems.empty());
   const auto peft = m_workspace->inspect(
       tensors(m_folder / "p.safetensors",
@@ -254,9 +253,30 @@ TEST_F(WorkspaceTest, AdaptersAreRecognisedByTheirNames) {
 }
 
 TEST_F(WorkspaceTest, OtherFilesAreNamedOrRefused) {
-  const auto single = m_workspace->inspect(tensors(
-      m_folder / "s.safetensors", {{"model.diffusion_model.input_blocks.0.0.weight", {4, 4}}}));
-  EXPECT_EQ(single->family, "Stable Diffusion 1.x");
+  EXPECT_EQ(m_workspace
+                ->inspect(tensors(m_folder / "s.safetensors",
+                                  {{"model.diffusion_model.input_blocks.0.0.weight", {4, 4}}}))
+                .error()
+                .code,
+            ErrorCode::UnsupportedModel);
+  const auto kind =
+      [&](const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& list) {
+        return m_workspace->inspect(tensors(m_folder / "k.safetensors", list))->kind;
+      };
+  EXPECT_EQ(kind({{"lora_unet_a.hada_w1_a", {4, 2}}}), "LoHa (LyCORIS)");
+  EXPECT_EQ(kind({{"lora_unet_a.lokr_w1", {4, 4}}}), "LoKr (LyCORIS)");
+  EXPECT_EQ(kind({{"lora_unet_a.lora_down.weight", {4, 2}}, {"lora_unet_a.dora_scale", {4}}}),
+            "DoRA");
+  EXPECT_EQ(kind({{"unet.a.processor.to_q_lora.down.weight", {4, 2}},
+                  {"unet.a.processor.to_q_lora.up.weight", {2, 4}}}),
+            "LoRA (diffusers, older form)");
+  EXPECT_EQ(kind({{"emb_params", {2, 768}}}), "embedding (textual inversion)");
+  EXPECT_EQ(kind({{"<bo>", {768}}}), "embedding (textual inversion)");
+  EXPECT_EQ(kind({{"first_stage_model.encoder.conv_in.weight", {4}},
+                  {"first_stage_model.decoder.conv_in.weight", {4}}}),
+            "autoencoder (VAE)");
+  EXPECT_EQ(kind({{"down_blocks.0.resnets.0.conv1.weight", {4}}}), "UNet alone");
+  EXPECT_EQ(kind({{"decoder.layers.0.weight", {4}}}), "preview decoder (TAESD)");
   EXPECT_EQ(m_workspace->inspect(tensors(m_folder / "t.safetensors", {{"x", {2}}}))->kind,
             "safetensors file");
   EXPECT_EQ(m_workspace->inspect(put(m_folder / "m.ckpt", "x")).error().code,

@@ -1,0 +1,70 @@
+// likeness-cli convert: a model in another form or number format.
+#include "app/cli/command.h"
+#include "app/cli/run_job.h"
+
+namespace likeness::cli {
+
+using namespace api;
+
+namespace {
+
+struct ConvertArguments {
+  ConvertRequest request;
+  std::string form = std::string(enumName(ModelForm::SingleFile));
+  std::string dtype = "as-stored";
+};
+
+constexpr const char* kFooter =
+    R"(single-file is what model sites, AUTOMATIC1111 and ComfyUI use; diffusers is a folder that Python programs open. The
+result is compared with the source before it counts as done. After an interruption the same command goes on where it stopped.
+
+Examples
+  likeness-cli convert model.safetensors --form diffusers --out model
+  likeness-cli convert model --form single-file --dtype fp16 --out small.safetensors)";
+
+Result<CommandResult> runConvert(const ConvertArguments& a, Workspace& workspace) {
+  ConvertRequest request = a.request;
+  if (!parseEnum(a.form, request.form))
+    return fail(ErrorCode::BadUsage, {{"reason", "--form takes one of diffusers, single-file"}});
+  FileDType dtype = FileDType::Fp16;
+  if (parseEnum(a.dtype, dtype))
+    request.dtype = dtype;
+  else if (a.dtype != "as-stored")
+    return fail(ErrorCode::BadUsage,
+                {{"reason", "--dtype takes one of as-stored, fp16, bf16, fp32"}});
+  auto result = runJob(request, workspace);
+  if (!result) return result;
+  result->text = result->stopped ? "Stopped. The same command goes on from what is in " +
+                                       request.out.string() + ".partial.\n"
+                                 : "Converted to " + request.out.string() +
+                                       ". Opened again, every tensor is the source's.\n";
+  return result;
+}
+
+}  // namespace
+
+Command addConvert(CLI::App& root) {
+  CLI::App* app = root.add_subcommand("convert", "Write a model in another form or number format");
+  app->footer(kFooter);
+  auto a = std::make_shared<ConvertArguments>();
+  app->add_option("model", a->request.model.path, "Folder, .safetensors file or run")
+      ->type_name("MODEL")
+      ->required();
+  app->add_option("--form", a->form, "What to write")
+      ->type_name("diffusers|single-file")
+      ->capture_default_str();
+  app->add_option("--dtype", a->dtype, "Number format of the weights in the file")
+      ->type_name("as-stored|fp16|bf16|fp32")
+      ->capture_default_str();
+  app->add_option("--shard-mib",
+                  a->request.shardMiB,
+                  "Split the weight files of a folder above this many MiB; 0 = never")
+      ->type_name("MIB")
+      ->capture_default_str();
+  app->add_option("--out", a->request.out, "Folder or .safetensors file to write; must not exist")
+      ->type_name("PATH")
+      ->required();
+  return {app, [a](Workspace& workspace) { return runConvert(*a, workspace); }};
+}
+
+}  // namespace likeness::cli
