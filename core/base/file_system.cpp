@@ -156,7 +156,8 @@ Result<void> makeFolder(const fs::path& folder) {
 Result<void> renameFolder(const fs::path& from, const fs::path& to) {
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(to, ignored))) return fail(writeError(EEXIST, to));
-  if (const int error = syncFolder(from)) return fail(writeError(error, from));
+  if (fs::is_directory(from, ignored))
+    if (const int error = syncFolder(from)) return fail(writeError(error, from));
   if (const int error = fileOperations().rename(from, to)) return fail(writeError(error, to));
   if (const int error = syncFolder(parentOf(to))) return fail(writeError(error, to));
   if (parentOf(from) == parentOf(to)) return {};

@@ -63,7 +63,8 @@ api::Result<std::string> readFile(const std::filesystem::path& file,
                                   std::uint64_t limit = 64u << 20);
 /// Creates missing parents too. Errors: FileUnwritable, DiskFull.
 api::Result<void> makeFolder(const std::filesystem::path& folder);
-/// Publishes a finished folder under its final name: fsyncs both parents. `to` must not exist.
+/// Publishes a finished folder, or a file that is synced, under its final name: fsyncs both
+/// parents. `to` must not exist.
 api::Result<void> renameFolder(const std::filesystem::path& from, const std::filesystem::path& to);
 api::Result<void> removeAll(const std::filesystem::path& path);
 /// Removes files and folders that an interrupted write left behind (our temporary names) directly

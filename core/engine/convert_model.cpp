@@ -226,7 +226,7 @@ Result<base::JobResult> convertModel(const ConvertRequest& request,
                          {request.out},
                          {{"parameters", parameters},
                           {"bytes", static_cast<std::int64_t>(bytes)},
-                          {"resumed_mib", static_cast<std::int64_t>(resumed.value_or(0) / mib)},
+                          {"resumed_mib", static_cast<std::int64_t>(resumed.value_or(bytes) / mib)},
                           {"convert_s", convertSeconds},
                           {"verify_s", secondsSince(verifyStart)},
                           {"peak_rss_mib", tensor::peakRssMiB()}}};
