@@ -1,5 +1,6 @@
 // likeness-cli convert: a model in another form or number format.
 #include "app/cli/command.h"
+#include "app/cli/flags.h"
 #include "app/cli/run_job.h"
 
 namespace likeness::cli {
@@ -50,6 +51,7 @@ Command addConvert(CLI::App& root) {
   app->add_option("model", a->request.model.path, "Folder, .safetensors file or run")
       ->type_name("MODEL")
       ->required();
+  addModelFlags(*app, a->request.model);
   app->add_option("--form", a->form, "What to write")
       ->type_name("diffusers|single-file")
       ->capture_default_str();

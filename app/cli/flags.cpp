@@ -77,6 +77,20 @@ std::string expectation(const FieldInfo& row) {
 
 }  // namespace
 
+void addModelFlags(CLI::App& app, ModelRef& model) {
+  app.add_option("--vae", model.vae, "An autoencoder in place of the model's own")
+      ->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--prediction",
+         [&model](const std::string& text) {
+           if (!parseEnum(text, model.prediction))
+             throw CLI::ValidationError("--prediction", "takes one of auto, epsilon, v_prediction");
+         },
+         "What the model predicts, where its file does not say it")
+      ->type_name("auto|epsilon|v_prediction")
+      ->default_str("auto");
+}
+
 std::string toText(const FieldValue& value) {
   struct Visitor {
     std::string operator()(bool v) const { return v ? "yes" : "no"; }

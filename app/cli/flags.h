@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/api/options.h"
+#include "core/api/requests.h"
 #include "core/api/result.h"
 
 namespace likeness::cli {
@@ -50,6 +51,9 @@ class Flags {
   CLI::App& m_app;
   std::map<std::string, CLI::Option*> m_options;  // by "section.key"
 };
+
+/// --vae and --prediction: what a model's files do not hold or say.
+void addModelFlags(CLI::App& app, api::ModelRef& model);
 
 /// A value as a person types it.
 std::string toText(const api::FieldValue& value);

@@ -112,9 +112,11 @@ Command addGenerate(CLI::App& root) {
   GenerateRequest& r = a->request;
   app->add_option("--model",
                   r.model.path,
-                  "starter (built in), a Stable Diffusion folder in diffusers' form, or a run")
+                  "starter (built in), a Stable Diffusion folder in diffusers' form, a "
+                  ".safetensors checkpoint, or a run")
       ->type_name("MODEL_OR_RUN")
       ->default_str(r.model.path);
+  addModelFlags(*app, r.model);
   app->add_option("--checkpoint",
                   r.model.checkpoint,
                   "Of a run: latest, best (lowest subject probe) or a step number")

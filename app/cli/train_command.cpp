@@ -17,6 +17,7 @@ struct TrainArguments {
   explicit TrainArguments(CLI::App& app) : flags(app) {}
   Flags flags;
   fs::path project, base, config, out;
+  ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
   bool resume = false, printConfig = false;
 };
@@ -49,6 +50,13 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
   return place;
 }
 
+/// The flags that were given, over what a configuration says.
+void applyModelFlags(const TrainArguments& a, ModelRef& base) {
+  if (!a.base.empty()) base = ModelRef{a.base.string(), "latest", ""};
+  if (!a.modelFlags.vae.empty()) base.vae = a.modelFlags.vae;
+  if (a.modelFlags.prediction != PredictionChoice::Auto) base.prediction = a.modelFlags.prediction;
+}
+
 /// The base model: it decides the recipe below everything else, so it is looked for before anything
 /// is laid over.
 Result<ModelRef> baseModel(const TrainArguments& a) {
@@ -59,12 +67,12 @@ Result<ModelRef> baseModel(const TrainArguments& a) {
       return fail(read.error());
     base = scratch.base;
   }
-  if (!a.base.empty()) base = ModelRef{a.base.string(), "latest", ""};
+  applyModelFlags(a, base);
   return base;
 }
 
 Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
-  if (!a.base.empty()) request.base = ModelRef{a.base.string(), "latest", ""};
+  applyModelFlags(a, request.base);
   Result<void> applied;
   forEachSection(request, [&](std::string_view section, auto& options) {
     if (applied) applied = a.flags.apply(section, options);
@@ -192,10 +200,11 @@ Command addTrain(CLI::App& root) {
       ->type_name("PROJECT");
   app->add_option("--base",
                   a->base,
-                  "The model to start from: starter (built in), or a Stable Diffusion folder in "
-                  "diffusers' form")
+                  "The model to start from: starter (built in), a Stable Diffusion folder in "
+                  "diffusers' form, or a .safetensors checkpoint")
       ->type_name("MODEL")
       ->default_str("starter");
+  addModelFlags(*app, a->modelFlags);
   app->add_option("--photos", a->photos, "Photos or folders of photos, one or more")
       ->type_name("DIR")
       ->expected(1, CLI::detail::expected_max_vector_size)  // DIR/*.jpg is many
