@@ -53,7 +53,9 @@ api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t 
   api::TrainRequest r = request;
   r.training.steps = api::plannedSteps(request);
   if (r.training.resolution == 0) r.training.resolution = modelResolution;
-  if (r.training.textEncoderLearningRate == 0)
+  // Only where it counts: a recipe that is complete must still be a valid one.
+  if (r.training.textEncoderLearningRate == 0 && r.training.method == api::Method::Full &&
+      r.training.trainTextEncoder)
     r.training.textEncoderLearningRate = r.training.learningRate;
   if (r.lora.alpha == 0) r.lora.alpha = static_cast<double>(r.lora.rank);
   if (r.watch.sampleEvery == 0)

@@ -67,6 +67,22 @@ TEST(RecipeTest, OptionsOfTheOtherMethodDoNotMatter) {
   EXPECT_EQ(firstDifference(a, b), "compute.dtype");
 }
 
+/// What a run stores is read again by --resume.
+TEST(CompleteRecipe, IsValidForEveryMethod) {
+  for (const auto method : {api::Method::Full, api::Method::Lora})
+    for (const bool text : {true, false}) {
+      api::TrainRequest request = someRequest();
+      request.training.method = method;
+      request.training.trainTextEncoder = text;
+      request.training.textEncoderLearningRate = 0;
+      request.photos = {{"a.png", {}, {}, false}};
+      request.subject.classWord = "toy";
+      request.runFolder = "run";
+      const auto errors = api::validate(completeRecipe(request, 128));
+      EXPECT_TRUE(errors.empty()) << api::message(errors.front().error);
+    }
+}
+
 class FootprintTest : public testing::Test {
  protected:
   const ModelSize starter =
