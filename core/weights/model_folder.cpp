@@ -71,26 +71,23 @@ Result<StoredModel> openModelFolder(const ModelFiles& files) {
   model.prediction = {c.schedule.predictionType,
                       files.prediction ? Certainty::Chosen : Certainty::Stated};
   model.family = familyOf(c);
-  if (c.unet.inChannels == 9) model.variant = "inpainting";
-  if (c.unet.inChannels == 8) model.variant = "instructions (pix2pix)";
+  model.variant = variantOf(c.unet);
   model.tokenizer.folder = folder / "tokenizer";
   if (c.text2) model.tokenizer2.folder = folder / "tokenizer_2";
 
-  const auto add = [&](NetworkKind kind, Result<StoredNetwork> network) {
-    if (!network) return model.faults.push_back(network.error());
-    model.tensorCount += network->tensors.size();
-    model.networks.emplace(kind, std::move(*network));
-  };
   // What a checkpoint of a run replaces need not be there.
   using enum NetworkKind;
-  if (text && files.textEncoder.empty())
-    add(TextEncoder, openNetwork(folder / "text_encoder", TextEncoder, networkTensors(c.text)));
-  if (text2 && files.textEncoder2.empty())
-    add(TextEncoder2,
-        openNetwork(folder / "text_encoder_2", TextEncoder2, networkTensors(*c.text2)));
-  if (unet && files.unet.empty())
-    add(UNet, openNetwork(folder / "unet", UNet, networkTensors(c.unet)));
-  if (vae && files.vae.empty()) add(Vae, openAutoencoder(folder / "vae", c.vae));
+  for (const auto& [kind, described] :
+       {std::pair(TextEncoder, text), {TextEncoder2, text2}, {UNet, unet}, {Vae, vae}}) {
+    if (!described || !files.replacement(kind).empty()) continue;
+    auto network = openPart(c, kind, folder / folderName(kind));
+    if (network) {
+      model.tensorCount += network->tensors.size();
+      model.networks.emplace(kind, std::move(*network));
+    } else {
+      model.faults.push_back(network.error());
+    }
+  }
   if (!model.faults.empty() && !files.partial) return api::fail(model.faults.front());
   return model;
 }

@@ -76,6 +76,12 @@ void transformer(const At& at,
 
 }  // namespace
 
+std::int64_t elementCount(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;  // a header's product has been checked
+  return count;
+}
+
 std::string text(const Shape& shape) {
   std::string text = "[";
   for (std::size_t i = 0; i < shape.size(); ++i)

@@ -13,6 +13,7 @@ namespace likeness::weights {
 
 using Shape = std::vector<std::int64_t>;
 std::string text(const Shape& shape);  ///< "[320, 4, 3, 3]"
+std::int64_t elementCount(const Shape& shape);
 
 /// Every tensor by key.
 using TensorShapes = std::map<std::string, Shape>;

@@ -96,6 +96,7 @@ struct TensorSource {
       const std::function<api::Result<void>(std::span<const std::byte>)>& sink)>
       produce;
 };
+std::uint64_t byteSize(const TensorSource& tensor);  ///< what `produce` hands out
 /// Order: dtype descending, then name; header padded to 8 bytes; byte-identical to the reference
 /// writer (whose order of several metadata entries is random; here they are sorted). Written
 /// through base::AtomicFile. Returns the SHA-256 (hex) of the whole file and its size. Errors:

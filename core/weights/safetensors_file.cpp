@@ -136,11 +136,7 @@ api::Result<bool> continueSafetensors(
   const std::string header = layOutHeader(tensors, metadata);
   std::vector<std::uint64_t> ends;  // of the tensors, in the file
   std::uint64_t total = header.size();
-  for (const TensorSource& tensor : tensors) {
-    std::uint64_t bytes = bits(tensor.dtype);
-    for (const std::int64_t side : tensor.shape) bytes *= static_cast<std::uint64_t>(side);
-    ends.push_back(total += bytes / 8);
-  }
+  for (const TensorSource& tensor : tensors) ends.push_back(total += byteSize(tensor));
 
   std::string begun(header.size(), '\0');
   std::error_code error;

@@ -194,6 +194,10 @@ tl::expected<Header, std::string> parseHeader(std::string_view json, std::uint64
   return std::move(reader.header);
 }
 
+std::uint64_t byteSize(const TensorSource& tensor) {
+  return byteSize(TensorInfo{tensor.dtype, tensor.shape, 0, 0}).value();
+}
+
 std::string layOutHeader(std::vector<TensorSource>& tensors,
                          const std::map<std::string, std::string>& metadata) {
   std::ranges::sort(tensors, [](const TensorSource& a, const TensorSource& b) {
@@ -216,7 +220,7 @@ std::string layOutHeader(std::vector<TensorSource>& tensors,
   std::uint64_t offset = 0;
   for (const TensorSource& tensor : tensors) {
     const std::uint64_t begin = offset;
-    offset += byteSize({tensor.dtype, tensor.shape, 0, 0}).value();
+    offset += byteSize(tensor);
     add(quoted(tensor.name) + ":{\"dtype\":\"" + std::string(name(tensor.dtype)) +
         "\",\"shape\":" + nlohmann::json(tensor.shape).dump() + ",\"data_offsets\":[" +
         std::to_string(begin) + "," + std::to_string(offset) + "]}");

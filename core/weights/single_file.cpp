@@ -373,8 +373,7 @@ api::Result<StoredModel> openSingleFile(const ModelFiles& files) {
   const auto unet = survey.unet();
   if (!unet) return refuse("its UNet has other blocks than a Stable Diffusion model");
   configs.unet = *unet;
-  if (unet->inChannels == 9) single.variant = "inpainting";
-  if (unet->inChannels == 8) single.variant = "instructions (pix2pix)";
+  single.variant = variantOf(*unet);
   configs.vae = survey.vae();
   const bool xl = *family == Family::StableDiffusionXl;
   std::set<std::string> unheard;

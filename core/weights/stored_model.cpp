@@ -8,36 +8,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A network from a file of its own.
-api::Result<void> replace(StoredModel& model,
-                          NetworkKind kind,
-                          const fs::path& file,
-                          const TensorShapes& expected) {
-  if (file.empty()) return {};
-  auto network = openNetwork(file, kind, expected);
-  if (!network) return api::fail(network.error());
-  model.networks[kind] = std::move(*network);
-  return {};
-}
-
 api::Result<void> replaceParts(StoredModel& model, const ModelFiles& files) {
-  const ModelConfigs& c = model.configs;
-  if (auto done = replace(model, NetworkKind::UNet, files.unet, networkTensors(c.unet)); !done)
-    return done;
-  if (auto done =
-          replace(model, NetworkKind::TextEncoder, files.textEncoder, networkTensors(c.text));
-      !done)
-    return done;
-  if (c.text2)
-    if (auto done =
-            replace(model, NetworkKind::TextEncoder2, files.textEncoder2, networkTensors(*c.text2));
-        !done)
-      return done;
-  if (files.vae.empty()) return {};
-  auto vae = openAutoencoder(files.vae, c.vae);
-  if (!vae) return api::fail(vae.error());
-  model.networks[NetworkKind::Vae] = std::move(*vae);
-  model.vaePath = files.vae;
+  using enum NetworkKind;
+  for (const NetworkKind kind : {UNet, TextEncoder, TextEncoder2, Vae}) {
+    const fs::path& file = files.replacement(kind);
+    if (file.empty() || (kind == TextEncoder2 && !model.configs.text2)) continue;
+    auto network = openPart(model.configs, kind, file);
+    if (!network) return api::fail(network.error());
+    model.networks[kind] = std::move(*network);
+  }
+  if (!files.vae.empty()) model.vaePath = files.vae;
   return {};
 }
 
@@ -67,6 +47,35 @@ std::string whatDoesNotFit(const ModelConfigs& c) {
 }
 
 }  // namespace
+
+const fs::path& ModelFiles::replacement(NetworkKind kind) const {
+  switch (kind) {
+    case NetworkKind::TextEncoder:
+      return textEncoder;
+    case NetworkKind::TextEncoder2:
+      return textEncoder2;
+    case NetworkKind::UNet:
+      return unet;
+    case NetworkKind::Vae:
+      break;
+  }
+  return vae;
+}
+
+api::Result<StoredNetwork> openPart(const ModelConfigs& configs,
+                                    NetworkKind kind,
+                                    const fs::path& fileOrFolder) {
+  if (kind == NetworkKind::Vae) return openAutoencoder(fileOrFolder, configs.vae);
+  return openNetwork(fileOrFolder,
+                     kind,
+                     kind == NetworkKind::UNet          ? networkTensors(configs.unet)
+                     : kind == NetworkKind::TextEncoder ? networkTensors(configs.text)
+                                                        : networkTensors(configs.text2.value()));
+}
+
+std::string variantOf(const UNet2DConditionConfig& unet) {
+  return unet.inChannels == 9 ? "inpainting" : unet.inChannels == 8 ? "instructions (pix2pix)" : "";
+}
 
 std::string_view name(Family family) {
   switch (family) {
@@ -103,6 +112,21 @@ std::vector<std::string> StoredModel::problems() const {
 
 std::int64_t StoredModel::resolution() const {
   return configs.unet.sampleSize * configs.vae.factor();
+}
+
+api::Result<void> requireNetworks(const StoredModel& model) {
+  if (!model.networks.empty()) return {};
+  return api::fail(api::ErrorCode::UnsupportedModel,
+                   {{"file", model.path.string()},
+                    {"reason", "it is a " + std::string(name(model.family)) + " model"}});
+}
+
+api::Result<TokenizerFiles> openTokenizer(const ModelFiles& files) {
+  std::error_code ignored;
+  if (fs::is_directory(files.path, ignored)) return TokenizerFiles{files.path / "tokenizer", ""};
+  auto model = openModel(files);
+  if (!model) return api::fail(model.error());
+  return std::move(model->tokenizer);
 }
 
 api::Result<StoredModel> openModel(const ModelFiles& files) {

@@ -54,6 +54,7 @@ struct ModelFiles {
   std::optional<PredictionType> prediction{};  ///< for what a file cannot tell
   /// What cannot be opened in a folder is noted in `faults` instead of ending it: for a report.
   bool partial = false;
+  const std::filesystem::path& replacement(NetworkKind kind) const;
 };
 
 struct StoredModel {
@@ -86,5 +87,9 @@ bool isCheckpoint(const SafetensorsFile& file);
 /// BadModelFile, UnsupportedModel (not a checkpoint, or one whose UNet has no shape of this kind),
 /// BadModelFolder (parts that do not fit one another), those of the configs.
 api::Result<StoredModel> openModel(const ModelFiles& files);
+/// UnsupportedModel for one of a family that is recognised and not read.
+api::Result<void> requireNetworks(const StoredModel& model);
+/// The first tokenizer alone: a folder's weights are not opened for it.
+api::Result<TokenizerFiles> openTokenizer(const ModelFiles& files);
 
 }  // namespace likeness::weights

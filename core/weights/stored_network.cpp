@@ -11,12 +11,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::int64_t elements(const Shape& shape) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) count *= size;  // a header's product has been checked
-  return count;
-}
-
 /// Equal, or the same matrix with and without the two ones of a 1x1 convolution.
 bool sameMatrix(Shape a, Shape b) {
   for (Shape* shape : {&a, &b})
@@ -42,6 +36,28 @@ bool isReal(ScalarType type) {
 
 }  // namespace
 
+bool isText(NetworkKind kind) {
+  return kind == NetworkKind::TextEncoder || kind == NetworkKind::TextEncoder2;
+}
+
+std::string_view folderName(NetworkKind kind) {
+  switch (kind) {
+    case NetworkKind::TextEncoder:
+      return "text_encoder";
+    case NetworkKind::TextEncoder2:
+      return "text_encoder_2";
+    case NetworkKind::UNet:
+      return "unet";
+    case NetworkKind::Vae:
+      break;
+  }
+  return "vae";
+}
+
+std::string_view fileStem(NetworkKind kind) {
+  return isText(kind) ? "model" : "diffusion_pytorch_model";
+}
+
 api::Result<void> StoredTensor::read(std::span<std::byte> out) const {
   if (!transposed) return file->read(info, out);
   std::vector<std::byte> bytes(out.size());
@@ -53,14 +69,14 @@ api::Result<void> StoredTensor::read(std::span<std::byte> out) const {
 
 std::int64_t StoredNetwork::parameters() const {
   std::int64_t count = 0;
-  for (const auto& [key, tensor] : tensors) count += elements(tensor.info.shape);
+  for (const auto& [key, tensor] : tensors) count += elementCount(tensor.info.shape);
   return count;
 }
 
 std::map<ScalarType, std::int64_t> StoredNetwork::parametersByType() const {
   std::map<ScalarType, std::int64_t> counts;
   for (const auto& [key, tensor] : tensors)
-    counts[tensor.info.dtype] += elements(tensor.info.shape);
+    counts[tensor.info.dtype] += elementCount(tensor.info.shape);
   return counts;
 }
 
@@ -223,11 +239,10 @@ std::string prefixedTextName(const std::string& name) {
 
 api::Result<std::pair<TensorPool, WeightFiles>> openPool(const fs::path& fileOrFolder,
                                                          NetworkKind kind) {
-  const bool text = kind == NetworkKind::TextEncoder || kind == NetworkKind::TextEncoder2;
   std::error_code ignored;
   api::Result<WeightFiles> files = WeightFiles{fileOrFolder, {fileOrFolder}};
   if (fs::is_directory(fileOrFolder, ignored) || !fileOrFolder.has_extension())
-    files = weightFiles(fileOrFolder, text ? "model" : "diffusion_pytorch_model");
+    files = weightFiles(fileOrFolder, std::string(fileStem(kind)));
   if (!files) return api::fail(files.error());
   TensorPool pool;
   for (const fs::path& path : files->files) {
@@ -235,7 +250,7 @@ api::Result<std::pair<TensorPool, WeightFiles>> openPool(const fs::path& fileOrF
     if (!file) return api::fail(file.error());
     pool.add(std::make_shared<const SafetensorsFile>(std::move(*file)),
              [&](const std::string& name) {
-               if (text) return prefixedTextName(name);
+               if (isText(kind)) return prefixedTextName(name);
                return kind == NetworkKind::Vae ? autoencoderName(name) : name;
              });
   }

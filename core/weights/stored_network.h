@@ -10,6 +10,10 @@
 namespace likeness::weights {
 
 enum class NetworkKind { TextEncoder, TextEncoder2, UNet, Vae };
+bool isText(NetworkKind kind);
+/// In a diffusers folder: "text_encoder_2", and its weight files' name up to shard and ending.
+std::string_view folderName(NetworkKind kind);
+std::string_view fileStem(NetworkKind kind);
 
 /// A tensor in a file: bytes to read, and what they are.
 struct StoredTensor {

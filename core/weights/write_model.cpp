@@ -15,11 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::uint64_t byteSize(const TensorSource& tensor) {
-  std::uint64_t bytes = bits(tensor.dtype) / 8;
-  for (const std::int64_t side : tensor.shape) bytes *= static_cast<std::uint64_t>(side);
-  return bytes;
-}
 std::uint64_t byteSize(const std::vector<TensorSource>& tensors) {
   std::uint64_t bytes = 0;
   for (const TensorSource& tensor : tensors) bytes += byteSize(tensor);
@@ -28,20 +23,19 @@ std::uint64_t byteSize(const std::vector<TensorSource>& tensors) {
 
 // ---- a folder
 
-struct Place {
-  NetworkKind kind;
-  const char* folder;
-  const char* stem;
-  const char* className;
-};
-constexpr Place places[] = {
-    {NetworkKind::TextEncoder, "text_encoder", "model", "CLIPTextModel"},
-    {NetworkKind::TextEncoder2, "text_encoder_2", "model", "CLIPTextModelWithProjection"},
-    {NetworkKind::UNet, "unet", "diffusion_pytorch_model", "UNet2DConditionModel"},
-    {NetworkKind::Vae, "vae", "diffusion_pytorch_model", "AutoencoderKL"}};
-
-bool isText(NetworkKind kind) {
-  return kind == NetworkKind::TextEncoder || kind == NetworkKind::TextEncoder2;
+/// The class that reads it, of diffusers or transformers.
+const char* className(NetworkKind kind) {
+  switch (kind) {
+    case NetworkKind::TextEncoder:
+      return "CLIPTextModel";
+    case NetworkKind::TextEncoder2:
+      return "CLIPTextModelWithProjection";
+    case NetworkKind::UNet:
+      return "UNet2DConditionModel";
+    case NetworkKind::Vae:
+      break;
+  }
+  return "AutoencoderKL";
 }
 
 /// The word for the most frequent type, which transformers loads the weights in.
@@ -100,8 +94,8 @@ Result<void> copyIndex(const ModelParts& model, const fs::path& out) {
   if (!json) return api::fail(json.error());
   for (auto& [key, value] : json->items()) {
     const bool written = key.starts_with("tokenizer") || key == "scheduler" ||
-                         std::ranges::any_of(places, [&, name = key](const Place& place) {
-                           return name == place.folder && model.networks.contains(place.kind);
+                         std::ranges::any_of(model.networks, [&, name = key](const auto& network) {
+                           return name == folderName(network.first);
                          });
     if (value.is_array() && !written) value = {nullptr, nullptr};
   }
@@ -124,9 +118,9 @@ Result<void> writeIndex(const ModelParts& model, const fs::path& out) {
     json[absent] = {nullptr, nullptr};
   if (!xl) json["safety_checker"] = {nullptr, nullptr};
   json["scheduler"] = {"diffusers", "DDIMScheduler"};
-  for (const Place& place : places)
-    if (model.networks.contains(place.kind))
-      json[place.folder] = {isText(place.kind) ? "transformers" : "diffusers", place.className};
+  for (const auto& [kind, tensors] : model.networks)
+    json[std::string(folderName(kind))] = {isText(kind) ? "transformers" : "diffusers",
+                                           className(kind)};
   json["tokenizer"] = {"transformers", "CLIPTokenizer"};
   if (xl) json["tokenizer_2"] = {"transformers", "CLIPTokenizer"};
   return writeJson(out / "model_index.json", json);
@@ -162,13 +156,13 @@ Result<void> makeDescription(const ModelParts& model, const fs::path& out) {
       !done)
     return done;
   for (const auto& [kind, tensors] : model.networks) {
-    const auto* place = std::ranges::find(places, kind, &Place::kind);
     const std::string text = kind == NetworkKind::UNet          ? toJson(c.unet)
                              : kind == NetworkKind::Vae         ? toJson(c.vae)
                              : kind == NetworkKind::TextEncoder ? toJson(c.text)
                                                                 : toJson(c.text2.value());
-    if (auto made = base::makeFolder(out / place->folder); !made) return made;
-    if (auto done = base::writeFile(out / place->folder / "config.json", text); !done) return done;
+    const fs::path folder = out / folderName(kind);
+    if (auto made = base::makeFolder(folder); !made) return made;
+    if (auto done = base::writeFile(folder / "config.json", text); !done) return done;
   }
   return {};
 }
@@ -185,7 +179,7 @@ Result<void> copyDescription(const ModelParts& model, const fs::path& out) {
     if (std::error_code error; fs::is_directory(model.folder / name, error))
       if (auto done = copyFiles(model.folder / name, out / name, any); !done) return done;
   for (const auto& [kind, tensors] : model.networks) {
-    const fs::path name = std::ranges::find(places, kind, &Place::kind)->folder;
+    const fs::path name = folderName(kind);
     if (auto made = base::makeFolder(out / name); !made) return made;
     if (auto done = copyFile(model.folder / name / "config.json", out / name / "config.json");
         !done)
@@ -334,13 +328,12 @@ Result<bool> writeModelFolder(const ModelParts& model,
   std::uint64_t total = 0, before = 0;
   for (const auto& [kind, tensors] : model.networks) total += byteSize(tensors);
   for (const auto& [kind, tensors] : model.networks) {
-    const auto* place = std::ranges::find(places, kind, &Place::kind);
-    const fs::path folder = out / place->folder;
+    const fs::path folder = out / folderName(kind);
     if (isText(kind))
       if (auto named = nameDType(folder / "config.json", torchName(tensors)); !named)
         return api::fail(named.error());
-    const auto whole =
-        writeNetwork(folder, place->stem, tensors, shardBytes, [&](std::uint64_t done) {
+    const auto whole = writeNetwork(
+        folder, std::string(fileStem(kind)), tensors, shardBytes, [&](std::uint64_t done) {
           return next(std::min(before + done, total), total);
         });
     if (!whole || !*whole) return whole;

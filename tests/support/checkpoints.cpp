@@ -112,11 +112,7 @@ void writeSparseFile(const fs::path& file,
                      const std::map<std::string, std::string>& metadata) {
   auto sources = allSources(checkpoint);
   std::uint64_t bytes = 0;
-  for (const TensorSource& source : sources) {
-    std::uint64_t elements = 2;
-    for (const std::int64_t size : source.shape) elements *= static_cast<std::uint64_t>(size);
-    bytes += elements;
-  }
+  for (const TensorSource& source : sources) bytes += byteSize(source);
   const std::string header = layOutHeader(sources, metadata);
   std::ofstream(file, std::ios::binary) << header;
   fs::resize_file(file, header.size() + bytes);
