@@ -69,38 +69,35 @@ std::int64_t StableDiffusion::resolution() const {
   return unet.model->config().sampleSize * vae.model->config().factor();
 }
 
-api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,
-                                                 const LoadOptions& options,
-                                                 std::stop_token stop) {
-  auto stored = weights::openModel(files);
-  if (!stored) return api::fail(stored.error());
+api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
+                                          const LoadOptions& options,
+                                          std::stop_token stop) {
+  if (auto read = weights::requireNetworks(stored); !read) return api::fail(read.error());
   const auto refuse = [&](const std::string& reason) {
     return api::fail(api::ErrorCode::UnsupportedModel,
-                     {{"file", files.path.string()}, {"reason", reason}});
+                     {{"file", stored.path.string()}, {"reason", reason}});
   };
-  if (stored->networks.empty())
-    return refuse("it is a " + std::string(weights::name(stored->family)) + " model");
-  const weights::ModelConfigs& configs = stored->configs;
+  const weights::ModelConfigs& configs = stored.configs;
   if (configs.unet.addedInputDim > 0)
     return refuse(
         "its UNet takes a pooled text embedding, as SDXL's does, which is not computed yet");
   if (configs.unet.inChannels != configs.vae.latentChannels)
-    return refuse("it is a model for " + stored->variant + ", which is not computed yet");
-  auto tokenizer = text::ClipTokenizer::load(stored->tokenizer.folder, stored->tokenizer.pad);
+    return refuse("it is a model for " + stored.variant + ", which is not computed yet");
+  auto tokenizer = text::ClipTokenizer::load(stored.tokenizer.folder, stored.tokenizer.pad);
   if (!tokenizer) return api::fail(tokenizer.error());
   if (tokenizer->vocabularySize() > configs.text.vocabSize)
     return api::fail(
-        stored->isFolder ? api::ErrorCode::BadModelFolder : api::ErrorCode::BadModelFile,
-        {{stored->isFolder ? "folder" : "file", files.path.string()},
+        stored.isFolder ? api::ErrorCode::BadModelFolder : api::ErrorCode::BadModelFile,
+        {{stored.isFolder ? "folder" : "file", stored.path.string()},
          {"reason", "the tokenizer has more entries than the text encoder"}});
 
-  auto hash = std::async(std::launch::async, [&stored] { return hashOf(*stored); });
+  auto hash = std::async(std::launch::async, [&stored] { return hashOf(stored); });
   const auto load = [&]<class Model, class Config>(weights::NetworkKind kind,
                                                    const Config& config,
                                                    at::ScalarType dtype,
                                                    Network<Model>& into) -> api::Result<void> {
     auto network =
-        loadNetwork<Model>(stored->networks.at(kind), config, dtype, options.device, stop);
+        loadNetwork<Model>(stored.networks.at(kind), config, dtype, options.device, stop);
     if (!network) return api::fail(network.error());
     into = std::move(*network);
     return {};
@@ -117,8 +114,16 @@ api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& file
   if (!hashed) return api::fail(hashed.error());
   model.weightHash = std::move(*hashed);
   if (stop.stop_requested()) model.textEncoder = {}, model.unet = {}, model.vae = {};
-  model.files = std::move(*stored);
+  model.files = std::move(stored);
   return model;
+}
+
+api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,
+                                                 const LoadOptions& options,
+                                                 std::stop_token stop) {
+  auto stored = weights::openModel(files);
+  if (!stored) return api::fail(stored.error());
+  return loadNetworks(std::move(*stored), options, stop);
 }
 
 at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts) {

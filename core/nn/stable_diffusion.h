@@ -45,7 +45,11 @@ struct LoadOptions {
 };
 /// Strict: missing, extra and misshaped tensors are listed. A stop request (looked at per tensor)
 /// returns a model whose networks are null. Files are hashed on another thread meanwhile. Errors:
-/// those of weights::openModel, ModelMismatch, BadTokenizer.
+/// UnsupportedModel, ModelMismatch, BadTokenizer, BadModelFolder, BadModelFile, those of reading.
+api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
+                                          const LoadOptions& options,
+                                          std::stop_token stop = {});
+/// Opens and loads. Errors: also those of weights::openModel.
 api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,
                                                  const LoadOptions& options,
                                                  std::stop_token stop = {});

@@ -76,26 +76,24 @@ std::string whatFits(const ModelSize& size,
 
 }  // namespace
 
-api::Result<ModelSize> measureModel(const weights::ModelFiles& files,
-                                    const std::vector<std::string>& loraTargets) {
-  const auto model = weights::openModel(files);
-  if (!model) return api::fail(model.error());
+ModelSize measureModel(const weights::StoredModel& model,
+                       const std::vector<std::string>& loraTargets) {
   ModelSize size;
   using enum weights::NetworkKind;
-  for (const auto& [kind, network] : model->networks)
+  for (const auto& [kind, network] : model.networks)
     (kind == UNet  ? size.unetParameters
      : kind == Vae ? size.vaeParameters
                    : size.textParameters) += network.parameters();
-  for (const auto& [key, shape] : weights::networkTensors(model->configs.unet))
+  for (const auto& [key, shape] : weights::networkTensors(model.configs.unet))
     if (shape.size() >= 2 && std::ranges::any_of(loraTargets, [&](const std::string& target) {
           return key.ends_with("." + target + ".weight");
         }))
       size.loraUnits += shape[0] + shape[1];
-  size.unet = model->configs.unet;
-  size.text = model->configs.text;
-  size.latentFactor = model->configs.vae.factor();
-  size.resolution = model->resolution();
-  size.vaeChannels = model->configs.vae.blockOutChannels.front();
+  size.unet = model.configs.unet;
+  size.text = model.configs.text;
+  size.latentFactor = model.configs.vae.factor();
+  size.resolution = model.resolution();
+  size.vaeChannels = model.configs.vae.blockOutChannels.front();
   return size;
 }
 

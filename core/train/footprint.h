@@ -20,9 +20,8 @@ struct ModelSize {
   nn::ClipTextConfig text;
   std::int64_t vaeChannels = 128;  ///< at full resolution
 };
-/// Errors: those of opening the files.
-api::Result<ModelSize> measureModel(const weights::ModelFiles& files,
-                                    const std::vector<std::string>& loraTargets);
+ModelSize measureModel(const weights::StoredModel& model,
+                       const std::vector<std::string>& loraTargets);
 
 /// Parameters that the complete recipe trains.
 std::int64_t trainedParameters(const ModelSize& size, const api::TrainRequest& recipe);

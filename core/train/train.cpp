@@ -127,18 +127,19 @@ Result<bool> Job::loadModel() {
         ErrorCode::UnsupportedModel,
         {{"file", m_request.base.path},
          {"reason", "it is an adapter run, which has to be exported as a model first"}});
-  const auto size = measureModel(files->files, m_request.lora.targets);
-  if (!size) return api::fail(size.error());
-  m_recipe = completeRecipe(m_request, size->resolution);
+  auto stored = weights::openModel(files->files);
+  if (!stored) return api::fail(stored.error());
+  const ModelSize size = measureModel(*stored, m_request.lora.targets);
+  m_recipe = completeRecipe(m_request, size.resolution);
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
-  if (auto enough = checkResources(*size, m_recipe, m_device, m_compute); !enough)
+  if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
 
   nn::LoadOptions options;
   // Masters stay fp32; a frozen network needs none.
   options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute : at::kFloat;
   options.device = m_device;
-  auto model = nn::loadStableDiffusion(files->files, options, m_reporter.stop());
+  auto model = nn::loadNetworks(std::move(*stored), options, m_reporter.stop());
   if (!model) return api::fail(model.error());
   if (stopped()) return false;
   m_model = std::move(*model);

@@ -37,8 +37,7 @@ struct Totals {
 };
 void count(const SafetensorsFile& file, Totals& totals) {
   for (const auto& [name, tensor] : file.tensors()) {
-    std::int64_t elements = 1;
-    for (const std::int64_t side : tensor.shape) elements *= side;
+    const std::int64_t elements = weights::elementCount(tensor.shape);
     totals.parameters += elements;
     totals.byType[std::string(weights::name(tensor.dtype))] += elements;
   }
@@ -282,18 +281,15 @@ bool isEmbedding(const SafetensorsFile& file) {
          });
 }
 
-/// What is not a whole model; an empty report for what is one.
-Result<ModelReport> inspectFile(const fs::path& path) {
+bool isPickle(const fs::path& path) {
   const std::string extension = path.extension().string();
-  if (extension == ".ckpt" || extension == ".pt" || extension == ".bin" || extension == ".pth")
-    return fail(ErrorCode::UnsupportedModel,
-                {{"file", path.string()},
-                 {"reason", "files of this form can run programs; use its .safetensors version"}});
-  const auto file = SafetensorsFile::open(path);
-  if (!file) return fail(file.error());
-  if (weights::isCheckpoint(*file)) return ModelReport{};
+  return extension == ".ckpt" || extension == ".pt" || extension == ".bin" || extension == ".pth";
+}
+
+/// What is not a whole model.
+ModelReport inspectPart(const SafetensorsFile& file) {
   const auto any = [&](auto test) {
-    return std::ranges::any_of(file->tensors(),
+    return std::ranges::any_of(file.tensors(),
                                [&](const auto& entry) { return test(entry.first); });
   };
   const auto ends = [&](std::string_view suffix) {
@@ -304,23 +300,22 @@ Result<ModelReport> inspectFile(const fs::path& path) {
   };
   ModelReport report;
   Totals totals;
-  count(*file, totals);
+  count(file, totals);
   report.parameters = totals.parameters;
   report.dtype = totals.dtype();
-  std::error_code error;
-  report.bytes = fs::file_size(path, error);
+  report.bytes = sizeOf(file.path());
+  const std::string inAdapter = "Add it to a model of its family when you make pictures";
   const auto adapter = [&](std::string kind, const std::string& down, const std::string& up) {
     report.kind = std::move(kind);
-    report.details.emplace_back("Rank", ranksOf(*file, down));
-    checkPairs(*file, down, up, report.problems);
-    report.details.emplace_back("Use", "Add it to a model of its family when you make pictures");
+    report.details.emplace_back("Rank", ranksOf(file, down));
+    checkPairs(file, down, up, report.problems);
+    report.details.emplace_back("Use", inAdapter);
   };
   const auto lone = [&](std::string kind, std::string use) {
     report.kind = std::move(kind);
     if (!use.empty()) report.details.emplace_back("Use", std::move(use));
   };
-  const auto has = [&](const char* name) { return file->tensors().contains(name); };
-  const std::string inAdapter = "Add it to a model of its family when you make pictures";
+  const auto has = [&](const char* name) { return file.tensors().contains(name); };
   if (ends(".dora_scale") || ends(".lora_magnitude_vector")) {
     lone("DoRA", inAdapter);
   } else if (ends(".hada_w1_a")) {
@@ -350,14 +345,14 @@ Result<ModelReport> inspectFile(const fs::path& path) {
   } else if (starts("text_model.") || starts("transformer.resblocks.")) {
     lone("text encoder alone", "");
     report.problems.emplace_back("The UNet and the autoencoder of a model are missing");
-  } else if (has("emb_params") || (has("clip_l") && has("clip_g")) || isEmbedding(*file)) {
+  } else if (has("emb_params") || (has("clip_l") && has("clip_g")) || isEmbedding(file)) {
     lone("embedding (textual inversion)", "Write its name in the prompt: --embedding FILE");
   } else {
     report.kind = "safetensors file";
     report.problems.emplace_back("No model, adapter or embedding of Stable Diffusion is in it");
   }
-  report.details.emplace_back("Tensors", std::to_string(file->tensors().size()));
-  addMetadata(file->metadata(), report);
+  report.details.emplace_back("Tensors", std::to_string(file.tensors().size()));
+  addMetadata(file.metadata(), report);
   return report;
 }
 
@@ -366,14 +361,17 @@ Result<ModelReport> inspectFile(const fs::path& path) {
 Result<ModelReport> inspect(const fs::path& path, const fs::path& resources) {
   std::error_code error;
   const bool isFile = fs::is_regular_file(path, error);
-  if (isFile) {
-    const auto report = inspectFile(path);
-    if (!report || !report->kind.empty()) return report;  // not a whole model
-  }
+  if (isFile && isPickle(path))
+    return fail(ErrorCode::UnsupportedModel,
+                {{"file", path.string()},
+                 {"reason", "files of this form can run programs; use its .safetensors version"}});
   auto resolved = resolveModel({path.string(), "latest"}, resources);
   if (!resolved) return fail(resolved.error());
   resolved->files.partial = true;
   const auto model = weights::openModel(resolved->files);
+  if (!model && isFile)
+    if (const auto file = SafetensorsFile::open(path); file && !weights::isCheckpoint(*file))
+      return inspectPart(*file);
   if (!model) return fail(model.error());
   if (resolved->run) return inspectRun(path, *resolved, *model);
   ModelReport report = model->isFolder ? inspectFolder(*model) : describe(*model);

@@ -81,10 +81,9 @@ class FolderWorkspace : public Workspace {
                                 const std::string& prompt) override {
     const auto model = resolveModel(base, m_resources);
     if (!model) return fail(model.error());
-    const auto opened = weights::openModel(model->files);
-    if (!opened) return fail(opened.error());
-    const auto tokenizer =
-        text::ClipTokenizer::load(opened->tokenizer.folder, opened->tokenizer.pad);
+    const auto files = weights::openTokenizer(model->files);
+    if (!files) return fail(files.error());
+    const auto tokenizer = text::ClipTokenizer::load(files->folder, files->pad);
     if (!tokenizer) return fail(tokenizer.error());
     TokenCheck check;
     for (const std::int64_t id : tokenizer->encode(token))

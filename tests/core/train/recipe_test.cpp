@@ -85,8 +85,8 @@ TEST(CompleteRecipe, IsValidForEveryMethod) {
 
 class FootprintTest : public testing::Test {
  protected:
-  const ModelSize starter =
-      measureModel({base::findResources() / "starter"}, api::LoraOptions{}.targets).value();
+  const ModelSize starter = measureModel(
+      weights::openModel({base::findResources() / "starter"}).value(), api::LoraOptions{}.targets);
   api::TrainRequest recipe = completeRecipe(someRequest(), starter.resolution);
 };
 
