@@ -25,14 +25,14 @@ Examples
 
 Result<CommandResult> runConvert(const ConvertArguments& a, Workspace& workspace) {
   ConvertRequest request = a.request;
-  if (!parseEnum(a.form, request.form))
-    return fail(ErrorCode::BadUsage, {{"reason", "--form takes one of diffusers, single-file"}});
+  if (const auto form = parseChoice("--form", a.form, request.form); !form)
+    return fail(form.error());
   FileDType dtype = FileDType::Fp16;
   if (parseEnum(a.dtype, dtype))
     request.dtype = dtype;
   else if (a.dtype != "as-stored")
     return fail(ErrorCode::BadUsage,
-                {{"reason", "--dtype takes one of as-stored, fp16, bf16, fp32"}});
+                {{"reason", "--dtype takes one of as-stored, " + namesOf<FileDType>()}});
   auto result = runJob(request, workspace);
   if (!result) return result;
   result->text = result->stopped ? "Stopped. The same command goes on from what is in " +

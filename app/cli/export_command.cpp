@@ -19,15 +19,6 @@ struct ExportArguments {
   std::string dtype = std::string(enumName(FileDType::Fp16));
 };
 
-template <class E>
-Result<void> parseChoice(const std::string& flag, const std::string& text, E& value) {
-  if (parseEnum(text, value)) return {};
-  std::string names;
-  for (const auto name : EnumNames<E>::names)
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  return fail(ErrorCode::BadUsage, {{"reason", flag + " takes one of " + names}});
-}
-
 Result<CommandResult> runExport(const ExportArguments& a, Workspace& workspace) {
   ExportRequest request = a.request;
   for (const auto& applied : {parseChoice("--format", a.format, request.format),

@@ -84,7 +84,8 @@ void addModelFlags(CLI::App& app, ModelRef& model) {
          "--prediction",
          [&model](const std::string& text) {
            if (!parseEnum(text, model.prediction))
-             throw CLI::ValidationError("--prediction", "takes one of auto, epsilon, v_prediction");
+             throw CLI::ValidationError("--prediction",
+                                        "takes one of " + namesOf<PredictionChoice>());
          },
          "What the model predicts, where its file does not say it")
       ->type_name("auto|epsilon|v_prediction")

@@ -52,6 +52,20 @@ class Flags {
   std::map<std::string, CLI::Option*> m_options;  // by "section.key"
 };
 
+/// "fp16, bf16, fp32".
+template <class E>
+std::string namesOf() {
+  std::string names;
+  for (const auto name : api::EnumNames<E>::names)
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
+template <class E>
+api::Result<void> parseChoice(const std::string& flag, const std::string& text, E& value) {
+  if (api::parseEnum(text, value)) return {};
+  return api::fail(api::ErrorCode::BadUsage, {{"reason", flag + " takes one of " + namesOf<E>()}});
+}
+
 /// --vae and --prediction: what a model's files do not hold or say.
 void addModelFlags(CLI::App& app, api::ModelRef& model);
 

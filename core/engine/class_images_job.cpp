@@ -1,6 +1,5 @@
 // The class-images request as a job of its own: load, complete the set, report figures.
-#include <chrono>
-
+#include "core/base/clock.h"
 #include "core/data/class_images.h"
 #include "core/engine/jobs.h"
 #include "core/generate/load_model.h"
@@ -9,7 +8,8 @@
 namespace likeness::engine {
 
 using namespace api;
-using Clock = std::chrono::steady_clock;
+using base::Clock;
+using base::secondsSince;
 
 Result<base::JobResult> makeClassImages(const ClassImagesRequest& request,
                                         const std::filesystem::path& resources,
@@ -20,12 +20,12 @@ Result<base::JobResult> makeClassImages(const ClassImagesRequest& request,
       generate::loadModel(request.base, {}, request.compute, resources, reporter.stop());
   if (!model) return fail(model.error());
   if (model->stopped()) return base::JobResult{true, {}, {}};
-  const double loadSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double loadSeconds = secondsSince(start);
 
   const auto generateStart = Clock::now();
   auto set = data::makeClassImages(request, model->model, model->dtype, reporter);
   if (!set) return fail(set.error());
-  const double seconds = std::chrono::duration<double>(Clock::now() - generateStart).count();
+  const double seconds = secondsSince(generateStart);
   std::vector<std::string> names;
   for (const auto& file : set->files) names.push_back(file.string());
   return base::JobResult{

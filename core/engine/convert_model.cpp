@@ -1,13 +1,10 @@
 // Tensors from one form into the other; what is written is read again and compared.
 #include "core/engine/convert_model.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
-#include <chrono>
 
+#include "core/base/clock.h"
 #include "core/base/file_system.h"
-#include "core/base/hash.h"
 #include "core/tensor/device.h"
 #include "core/tensor/state_dict.h"
 #include "core/text/clip_tokenizer.h"
@@ -18,43 +15,31 @@ namespace likeness::engine {
 
 using namespace api;
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using base::Clock;
+using base::secondsSince;
 
 namespace {
 
 constexpr const char* kNote = "conversion.txt";  // in OUT.partial: what is being converted
 
-weights::ScalarType fileType(FileDType dtype) {
-  return dtype == FileDType::Fp16   ? weights::ScalarType::F16
-         : dtype == FileDType::Bf16 ? weights::ScalarType::BF16
-                                    : weights::ScalarType::F32;
-}
-weights::ScalarType typeAfter(const weights::StoredTensor& tensor,
-                              const std::optional<FileDType>& dtype) {
-  return dtype ? fileType(*dtype) : tensor.info.dtype;
-}
-
-/// The tensor's bytes in the type they are to have.
-Result<at::Tensor> converted(const weights::StoredTensor& tensor,
-                             const std::optional<FileDType>& dtype) {
+/// The tensor in the type it is to have; absent = as it is stored.
+using DType = std::optional<at::ScalarType>;
+Result<at::Tensor> converted(const weights::StoredTensor& tensor, DType dtype) {
   auto read = tensor::loadStored(tensor);
   if (!read || !dtype) return read;
-  return read->to(*dtype == FileDType::Fp16   ? at::kHalf
-                  : *dtype == FileDType::Bf16 ? at::kBFloat16
-                                              : at::kFloat);
+  return read->to(*dtype);
 }
 
 std::span<const std::byte> bytesOf(const at::Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
-weights::ModelParts partsToWrite(const weights::StoredModel& model,
-                                 const std::optional<FileDType>& dtype) {
+weights::ModelParts partsToWrite(const weights::StoredModel& model, DType dtype) {
   weights::ModelParts parts = weights::partsOf(model);
   for (const auto& [kind, network] : model.networks)
     for (const auto& [key, tensor] : network.tensors)
       parts.networks[kind].push_back({key,
-                                      typeAfter(tensor, dtype),
+                                      dtype ? tensor::fileType(*dtype) : tensor.info.dtype,
                                       tensor.info.shape,
                                       [&tensor, dtype](const auto& sink) -> Result<void> {
                                         const auto made = converted(tensor, dtype);
@@ -97,7 +82,7 @@ Result<void> openPartial(const fs::path& partial, const std::string& text) {
 /// Every tensor of the source, as it was to be written. Returns what differs; empty = nothing.
 Result<std::string> difference(const weights::StoredModel& source,
                                const weights::StoredModel& written,
-                               const std::optional<FileDType>& dtype,
+                               DType dtype,
                                const std::function<void()>& next) {
   if (const auto problems = written.problems(); !problems.empty()) return problems.front();
   for (const auto& [kind, network] : source.networks) {
@@ -115,10 +100,6 @@ Result<std::string> difference(const weights::StoredModel& source,
     }
   }
   return {};
-}
-
-double secondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// A single file has no place for a vocabulary: readers take CLIP's.
@@ -150,19 +131,18 @@ Result<base::JobResult> convertModel(const ConvertRequest& request,
                  {"fix", "Write it with `likeness-cli export`, which merges it into its base"}});
   const auto model = weights::openModel(resolved->files);
   if (!model) return fail(model.error());
-  if (model->networks.empty())
-    return fail(ErrorCode::UnsupportedModel,
-                {{"file", request.model.path},
-                 {"reason", "it is a " + std::string(weights::name(model->family)) + " model"}});
+  if (auto read = weights::requireNetworks(*model); !read) return fail(read.error());
   for (const auto& [kind, network] : model->networks)
     if (!network.problems.empty())
       return fail(weights::mismatch(network.place.string(), network.problems));
   if (request.form == ModelForm::SingleFile)
-    if (auto words = checkWords(*model, resources / "clip"); !words) return fail(words.error());
+    if (auto words = checkWords(*model, resolved->files.vocabulary); !words)
+      return fail(words.error());
 
   const fs::path partial = request.out.string() + ".partial";
   if (auto open = openPartial(partial, note(request, *model)); !open) return fail(open.error());
-  const weights::ModelParts parts = partsToWrite(*model, request.dtype);
+  const DType dtype = request.dtype ? DType(tensor::scalarType(*request.dtype)) : DType();
+  const weights::ModelParts parts = partsToWrite(*model, dtype);
   reporter.stage(Stage::Export);
   const auto start = Clock::now();
   constexpr std::uint64_t mib = 1 << 20;
@@ -190,12 +170,12 @@ Result<base::JobResult> convertModel(const ConvertRequest& request,
   reporter.stage(Stage::Verify);
   const auto verifyStart = Clock::now();
   weights::ModelFiles files{building};
-  files.vocabulary = resources / "clip";
+  files.vocabulary = resolved->files.vocabulary;
   const auto written = weights::openModel(files);
   if (!written) return fail(written.error());
   std::size_t checked = 0, count = 0;
   for (const auto& [kind, network] : model->networks) count += network.tensors.size();
-  const auto different = difference(*model, *written, request.dtype, [&] {
+  const auto different = difference(*model, *written, dtype, [&] {
     reporter.progress({Stage::Verify,
                        static_cast<std::int64_t>(++checked),
                        static_cast<std::int64_t>(count),

@@ -8,7 +8,7 @@ namespace likeness::engine {
 
 /// Builds the new form in OUT.partial, compares it with the source and gives it its name. A request
 /// that finds the OUT.partial of the same conversion goes on there. Figures: parameters, bytes,
-/// convert_s, verify_s, resumed (MiB that were there), peak_rss_mib. Errors: those of opening a
+/// convert_s, verify_s, resumed_mib (what was there), peak_rss_mib. Errors: those of opening a
 /// model, ModelMismatch, FileUnwritable, DiskFull; BadCombination for a LoRA run.
 api::Result<base::JobResult> convertModel(const api::ConvertRequest& request,
                                           const std::filesystem::path& resources,

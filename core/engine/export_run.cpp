@@ -1,10 +1,10 @@
 #include "core/engine/export_run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <system_error>
 
+#include "core/base/clock.h"
 #include "core/base/file_system.h"
 #include "core/generate/generator.h"
 #include "core/generate/load_model.h"
@@ -25,22 +25,6 @@ constexpr std::int64_t kVerifySide =
 /// Mean difference of 255 above which the written model is not the trained one. Rounding to bf16
 /// stays far below, a lost or swapped tensor far above.
 constexpr double kMeanDifferenceLimit = 12;
-
-at::ScalarType scalarType(FileDType dtype) {
-  switch (dtype) {
-    case FileDType::Fp16:
-      return at::kHalf;
-    case FileDType::Bf16:
-      return at::kBFloat16;
-    case FileDType::Fp32:
-      break;
-  }
-  return at::kFloat;
-}
-
-double secondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// Nothing is ever overwritten: neither a file nor a folder that holds something.
 Result<void> refuseExisting(const fs::path& out) {
@@ -95,7 +79,8 @@ Result<void> writeKohya(const workspace::ResolvedModel& resolved, const ExportRe
       {"ss_training_comment", renderPrompt(subject.subjectPrompt, subject)},
       {"ss_steps", std::to_string(resolved.step.value_or(0))},
   };
-  return nn::saveKohyaLora(*tensors, request.out, scalarType(request.dtype), alpha, metadata);
+  return nn::saveKohyaLora(
+      *tensors, request.out, tensor::scalarType(request.dtype), alpha, metadata);
 }
 
 Result<void> writeExport(const ExportRequest& request,
@@ -103,9 +88,9 @@ Result<void> writeExport(const ExportRequest& request,
                          const nn::StableDiffusion& model) {
   if (request.format == ExportFormat::KohyaLora) return writeKohya(resolved, request);
   if (resolved.adapterFile.empty())
-    return nn::saveStableDiffusion(model, request.out, scalarType(request.dtype));
+    return nn::saveStableDiffusion(model, request.out, tensor::scalarType(request.dtype));
   const tensor::StateDict unet = nn::mergedWeights(*model.unet.store);
-  return nn::saveStableDiffusion(model, request.out, scalarType(request.dtype), &unet);
+  return nn::saveStableDiffusion(model, request.out, tensor::scalarType(request.dtype), &unet);
 }
 
 /// fp32, so that the rounding of the file is all that can differ.
@@ -178,7 +163,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
   // The form is complete now; a stop request would only leave it unchecked, so the check is
   // finished.
   reporter.stage(Stage::Verify);
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = base::Clock::now();
   const auto after = renderWritten(request, *resolved->run, resources);
   Difference difference;
   if (after) difference = compare(before, *after);
@@ -200,7 +185,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
                           {"max_difference", std::int64_t{difference.max}},
                           {"mean_difference", difference.mean},
                           {"bytes", bytesOf(request.out)},
-                          {"verify_s", secondsSince(start)},
+                          {"verify_s", base::secondsSince(start)},
                           {"peak_rss_mib", tensor::peakRssMiB()}}};
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <numeric>
 
+#include "core/base/clock.h"
 #include "core/base/file_system.h"
 #include "core/diffusion/guidance.h"
 #include "core/generate/generator.h"
@@ -18,17 +19,14 @@
 namespace likeness::generate {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using api::PictureKind;
 using api::Stage;
+using base::Clock;
+using base::secondsSince;
 
 constexpr std::int64_t kMaxBatch = 8;
 constexpr std::int64_t kPreviewSide = 32;  // latents; a preview is a small picture
 constexpr int kPreviewPause = 9;           // previews take at most a tenth of the time
-
-double secondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// One run of the job: what its steps share.
 class Run {

@@ -147,6 +147,18 @@ at::ScalarType chooseDType(api::DType wanted, const at::Device& device) {
   return cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
 }
 
+at::ScalarType scalarType(api::FileDType dtype) {
+  switch (dtype) {
+    case api::FileDType::Fp16:
+      return at::kHalf;
+    case api::FileDType::Bf16:
+      return at::kBFloat16;
+    case api::FileDType::Fp32:
+      break;
+  }
+  return at::kFloat;
+}
+
 int setThreads(std::int64_t threads) {
   const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   at::set_num_threads(static_cast<int>(threads > 0 ? threads : cores));

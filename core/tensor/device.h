@@ -18,6 +18,7 @@ api::Result<at::Device> chooseDevice(const std::string& id);
 /// fp32 or bf16 for a device; Auto takes bf16 only where the CPU has avx512_bf16 or AMX (or the GPU
 /// has it) and the once-per-machine self-check against fp32 passed.
 at::ScalarType chooseDType(api::DType wanted, const at::Device& device);
+at::ScalarType scalarType(api::FileDType dtype);
 /// Threads of the compute thread's pool; 0 = all cores. Returns the number in force.
 int setThreads(std::int64_t threads);
 /// MiB that can be allocated now (cgroup and MemAvailable), and the peak RSS of this process.

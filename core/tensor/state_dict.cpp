@@ -95,18 +95,22 @@ api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
   return tensors;
 }
 
+weights::ScalarType fileType(at::ScalarType type) {
+  const auto* row = std::ranges::find(typePairs, type, &TypePair::tensor);
+  TORCH_CHECK(row != std::end(typePairs), "no safetensors dtype for ", type);
+  return row->file;
+}
+
 weights::TensorSource tensorSource(const std::string& name,
                                    const at::Tensor& tensor,
                                    std::optional<at::ScalarType> dtype) {
   const at::ScalarType type = savedType(tensor, dtype);
-  const auto* row = std::ranges::find(typePairs, type, &TypePair::tensor);
-  TORCH_CHECK(row != std::end(typePairs), "no safetensors dtype for ", type);
   // Converted here, not before: one tensor's worth of extra memory at most.
   const auto produce = [tensor, type](const auto& sink) {
     const at::Tensor data = tensor.detach().to(at::kCPU, type).contiguous();
     return sink(std::span(static_cast<const std::byte*>(data.const_data_ptr()), data.nbytes()));
   };
-  return {name, row->file, tensor.sizes().vec(), produce};
+  return {name, fileType(type), tensor.sizes().vec(), produce};
 }
 
 api::Result<weights::WrittenFile> saveSafetensors(

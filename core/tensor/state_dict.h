@@ -24,6 +24,8 @@ using StateDict = std::map<std::string, at::Tensor>;
 api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
                                        std::optional<at::ScalarType> dtype = {},
                                        std::stop_token stop = {});
+/// The type in a file of tensors of a type; throws for one that no file can hold.
+weights::ScalarType fileType(at::ScalarType type);
 /// One tensor of a network in the type it is stored in. Errors: FileUnreadable, BadModelFile.
 api::Result<at::Tensor> loadStored(const weights::StoredTensor& tensor);
 /// The tensors of a network by diffusers' key, whatever names and shapes they have in their files;
