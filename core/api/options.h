@@ -29,6 +29,9 @@ enum class SamplerKind {
 };
 enum class TimestepSpacing { Auto, Leading, Linspace, Trailing };
 enum class ZeroSnr { Auto, On, Off };
+/// How prompts are read: with weights, BREAK, alternatives and any length (core/text/prompt.h), or
+/// as the words they are, cut at one chunk.
+enum class PromptSyntax { A1111, Plain };
 enum class LrScheduleKind { Constant, Linear, Cosine };
 enum class ExportFormat { Diffusers, KohyaLora };
 enum class ModelForm { Diffusers, SingleFile };
@@ -92,6 +95,10 @@ template <>
 struct EnumNames<SamplerKind> {
   static constexpr auto names = detail::samplerTexts(&SamplerInfo::key);
   static constexpr auto labels = detail::samplerTexts(&SamplerInfo::label);
+};
+template <>
+struct EnumNames<PromptSyntax> {
+  static constexpr std::array<std::string_view, 2> names{"a1111", "plain"};
 };
 template <>
 struct EnumNames<LrScheduleKind> {

@@ -24,6 +24,7 @@ enum class Purpose : std::uint32_t {
   AdapterInit = 10,
   Probe = 11,
   Test = 12,
+  Alternative = 13,
 };
 
 /// The Philox4x32-10 bijection itself (Salmon et al., "Parallel random numbers: as easy as 1, 2,
