@@ -4,6 +4,7 @@
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
 #include "app/cli/run_job.h"
+#include "core/text/prompt.h"
 
 namespace likeness::cli {
 
@@ -51,6 +52,7 @@ struct GenerateArguments {
   GenerateRequest request;
   std::vector<std::string> adapters;
   std::string size;
+  fs::path prompts;
 };
 
 Result<CommandResult> runGenerate(const GenerateArguments& a, Workspace& workspace) {
@@ -62,12 +64,21 @@ Result<CommandResult> runGenerate(const GenerateArguments& a, Workspace& workspa
                               a.flags.apply("sampling", request.sampling),
                               a.flags.apply("compute", request.compute)})
     if (!applied) return fail(applied.error());
+  if (request.prompt.empty() == a.prompts.empty())
+    return usage("Either --prompt or --prompts says what to draw");
+  if (!a.prompts.empty()) {
+    auto prompts = text::readPromptFile(a.prompts);
+    if (!prompts) return fail(prompts.error());
+    request.prompts = std::move(*prompts);
+  }
   auto result = runJob(request, workspace);
   if (!result) return result;
   result->text =
       std::string(result->stopped ? "Stopped; what was finished is in " : "Pictures are in ") +
       request.outFolder.string() + " (" + figure(*result, "per_image_s") +
-      " s each, model loaded in " + figure(*result, "load_s") + " s)\n";
+      " s each, model loaded in " + figure(*result, "load_s") + " s); " +
+      (request.prompts.size() > 1 ? "longest prompt " : "prompt ") +
+      figure(*result, "prompt_tokens") + "/" + figure(*result, "prompt_limit") + " tokens\n";
   return result;
 }
 
@@ -76,6 +87,10 @@ constexpr const char* kGenerateFooter = R"(Examples
   likeness-cli generate --model runs/bo --prompt "a photo of sks dog" --guidance 5 --seed 7 --out pictures
   likeness-cli generate --model ~/models/sd15 --adapter bo-lora.safetensors:0.8 --prompt "sks dog" --out pictures
   likeness-cli generate --prompt "a red car" --sampler dpmpp_2m --steps 20 --karras --grid --out pictures
+  likeness-cli generate --prompt "a {red|blue} car, (snow:1.3), [people]" --count 8 --out pictures
+  likeness-cli generate --prompts scenes.txt --count 2 --grid --out pictures
+In prompts (word) weighs 1.1, (word:1.3) 1.3 and [word] 1/1.1 of the rest; {a|b} is one of the two, by the seed of the picture;
+BREAK begins a new chunk of 75 tokens, as does every 75th token; \( \) \[ \] are the characters. --prompt-syntax plain reads none of this.
 Picture i has seed + i. Every PNG carries its complete request; `likeness-cli inspect PICTURE.png` shows it.)";
 
 struct ClassImageArguments {
@@ -132,8 +147,15 @@ Command addGenerate(CLI::App& root) {
          "--size", a->size, "Pixels, multiples of 8; without it what the model was made for")
       ->type_name("WxH");
   app->add_option("--out", r.outFolder, "Folder for the pictures")->type_name("DIR")->required();
-  a->flags.add("picture", r, {"width", "height", "previewEvery"});
-  app->get_option("--prompt")->required();
+  app->add_option("--prompts",
+                  a->prompts,
+                  "In place of --prompt: a text file with a prompt on each line, for --count "
+                  "pictures each; lines that begin with # are skipped")
+      ->type_name("FILE");
+  a->flags.add(
+      "picture",
+      r,
+      {"width", "height", "previewEvery", "prompts", "promptTemplate", "negativeTemplate"});
   a->flags.add("sampling", r.sampling);
   a->flags.add("compute", r.compute);
   a->flags.add("subject", r.subject, {"subjectName", "subjectPrompt", "classPrompt"});

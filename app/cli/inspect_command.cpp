@@ -102,6 +102,8 @@ CommandResult describePicture(const GenerateRequest& request, const fs::path& fi
   report.line("Model", request.model.path);
   report.line("Prompt", renderPrompt(request.prompt, request.subject));
   report.line("Negative", request.negativePrompt);
+  if (!request.promptTemplate.empty()) report.line("Template", request.promptTemplate);
+  if (!request.negativeTemplate.empty()) report.line("Negative template", request.negativeTemplate);
   for (const auto& row : fields<SamplingOptions>())
     report.line(std::string(row.label), toText(row.get(request.sampling)));
   report.line("Seed", std::to_string(request.seed));

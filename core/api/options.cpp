@@ -27,6 +27,9 @@ constexpr std::string_view kZeroSnrHelp =
     "that predict velocity.";
 constexpr std::string_view kGuidanceRescaleHelp =
     "Takes back the harsh contrast of strong guidance: 0 not at all, 0.7 is usual with zero SNR.";
+constexpr std::string_view kClipSkipHelp =
+    "Ends the text encoder this many layers early: 1 is its last layer, 2 the one before, as some "
+    "models (of drawings, mostly) were trained.";
 constexpr std::string_view kEtaHelp =
     "Fresh noise added in each step: 0 gives the same picture again, 1 is fully random. For DDIM "
     "only.";
@@ -68,6 +71,10 @@ struct SamplingRows {
   static constexpr auto guidanceRescale(FieldInfo info) {
     info.advanced = true, info.min = 0, info.max = 1, info.step = 0.1;
     return row<&SamplingOptions::guidanceRescale>(info, kGuidanceRescaleHelp);
+  }
+  static constexpr auto clipSkip(FieldInfo info) {
+    info.advanced = true, info.min = 1, info.max = 12, info.step = 1;
+    return row<&SamplingOptions::clipSkip>(info, kClipSkipHelp);
   }
 
  private:
@@ -146,6 +153,7 @@ std::span<const Field<SamplingOptions>> fields<SamplingOptions>() {
       Rows::spacing({.key = "spacing", .label = "Timestep spacing"}),
       Rows::zeroSnr({.key = "zeroSnr", .label = "Zero SNR"}),
       Rows::guidanceRescale({.key = "guidanceRescale", .label = "Guidance rescale"}),
+      Rows::clipSkip({.key = "clipSkip", .label = "Clip skip"}),
   };
   return rows;
 }
@@ -332,6 +340,7 @@ std::span<const Field<PriorOptions>> fields<PriorOptions>() {
       Rows::zeroSnr({.key = "classZeroSnr", .label = "Class picture zero SNR"}),
       Rows::guidanceRescale(
           {.key = "classGuidanceRescale", .label = "Class picture guidance rescale"}),
+      Rows::clipSkip({.key = "classClipSkip", .label = "Class picture clip skip"}),
   };
   return rows;
 }
@@ -406,6 +415,7 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
       Rows::spacing({.key = "sampleSpacing", .label = "Sample timestep spacing"}),
       Rows::zeroSnr({.key = "sampleZeroSnr", .label = "Sample zero SNR"}),
       Rows::guidanceRescale({.key = "sampleGuidanceRescale", .label = "Sample guidance rescale"}),
+      Rows::clipSkip({.key = "sampleClipSkip", .label = "Sample clip skip"}),
       field<&S::probeEvery>({.key = "probeEvery",
                              .label = "Measure every",
                              .help = "Steps between measurements of the true loss. 0 is a "

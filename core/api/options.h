@@ -139,6 +139,7 @@ struct SamplingOptions {
   TimestepSpacing spacing = TimestepSpacing::Auto;  ///< auto = the model's own
   ZeroSnr zeroSnr = ZeroSnr::Auto;  ///< rescaled noise levels, the last without any signal
   double guidanceRescale = 0;       ///< phi of Lin et al. 2024, 0..1
+  std::int64_t clipSkip = 1;        ///< text encoder ends at its last layer (1), the one before (2)
   bool operator==(const SamplingOptions&) const = default;
 };
 

@@ -16,9 +16,24 @@ std::span<const Field<GenerateRequest>> fields<GenerateRequest>() {
       field<&S::prompt>(
           {.key = "prompt",
            .label = "Prompt",
-           .help = "What the picture shows. {subject} stands for identifier and class word."}),
+           .help = "What the picture shows. {subject} stands for identifier and class word, "
+                   "(word:1.2) weighs more, [word] less, {a|b} is one of the two."}),
       field<&S::negativePrompt>(
           {.key = "negative", .label = "Avoid", .help = "What the picture should not show."}),
+      field<&S::prompts>({.key = "prompts",
+                          .label = "Prompts",
+                          .help = "Several prompts in place of one, each for `count` pictures."}),
+      field<&S::promptSyntax>(
+          {.key = "promptSyntax",
+           .label = "Prompt syntax",
+           .help = "a1111 reads weights, BREAK, {a|b} and prompts of any length; plain takes every "
+                   "character as it is and cuts what does not fit.",
+           .advanced = true}),
+      field<&S::promptTemplate>(
+          {.key = "promptTemplate", .label = "Template", .help = "What the prompt was made of."}),
+      field<&S::negativeTemplate>({.key = "negativeTemplate",
+                                   .label = "Negative template",
+                                   .help = "What the negative prompt was made of."}),
       field<&S::seed>({.key = "seed",
                        .label = "Seed",
                        .help = "The same seed and settings give the same picture; the next picture "
@@ -28,7 +43,7 @@ std::span<const Field<GenerateRequest>> fields<GenerateRequest>() {
                        .step = 1}),
       field<&S::count>({.key = "count",
                         .label = "Pictures",
-                        .help = "How many pictures to make.",
+                        .help = "How many pictures to make of a prompt.",
                         .min = 1,
                         .max = 100000,
                         .step = 1}),
@@ -359,6 +374,9 @@ std::vector<FieldError> validate(const GenerateRequest& r) {
                  number(r.adapters[i].strength),
                  "between -10 and 10");
   }
+  if (!r.prompts.empty() && !blank(r.prompt))
+    contradiction(
+        errors, "prompts", "There is a prompt beside the list of prompts", "Leave one of them out");
   checkSampling(errors, r.sampling, "sampling.");
   checkMultipleOf8(errors, r.width, "width", "Width");
   checkMultipleOf8(errors, r.height, "height", "Height");
@@ -447,6 +465,11 @@ std::string renderPrompt(std::string_view prompt, const SubjectOptions& subject)
     }
   }
   return out;
+}
+
+std::int64_t pictureCount(const GenerateRequest& request) {
+  return request.count *
+         static_cast<std::int64_t>(std::max<std::size_t>(1, request.prompts.size()));
 }
 
 std::int64_t plannedSteps(const TrainRequest& request) {

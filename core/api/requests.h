@@ -68,12 +68,16 @@ struct TrainRequest {
 struct GenerateRequest {
   ModelRef model;
   std::vector<AdapterRef> adapters;
-  std::string prompt;
+  std::string prompt;  ///< may hold {a|b}, of which each picture takes one by its seed
   std::string negativePrompt;
+  std::vector<std::string> prompts;  ///< in place of `prompt`: `count` pictures of each, in order
+  PromptSyntax promptSyntax = PromptSyntax::A1111;
+  /// What `prompt` and `negativePrompt` were made of; written into pictures, empty = the same.
+  std::string promptTemplate, negativeTemplate;
   SubjectOptions subject;  ///< renders {subject}; empty classWord = prompt is taken as it is
   SamplingOptions sampling;
-  std::int64_t seed = 1;  ///< picture i has seed + i
-  std::int64_t count = 1;
+  std::int64_t seed = 1;   ///< picture i has seed + i
+  std::int64_t count = 1;  ///< of each prompt
   std::int64_t width = 0;  ///< pixels, multiple of 8; 0 = what the model was made for
   std::int64_t height = 0;
   std::filesystem::path initialLatents;  ///< one tensor `latents` [N, 4, h, w] of standard noise
@@ -192,6 +196,8 @@ std::vector<FieldError> validate(const Request& request);
 /// `{subject}`, `{token}`, `{class}` filled in: "a photo of {subject}" -> "a photo of sks dog".
 /// Without a class word the prompt is taken as it is.
 std::string renderPrompt(std::string_view prompt, const SubjectOptions& subject);
+/// All pictures of a request: `count` of each prompt.
+std::int64_t pictureCount(const GenerateRequest& request);
 /// Optimizer steps of the request: `steps`, or passes per photo times the photos that are not
 /// excluded, over the photos of one step (batch size x accumulation), rounded up.
 std::int64_t plannedSteps(const TrainRequest& request);

@@ -70,8 +70,10 @@ struct ModelReport {
 
 struct TokenCheck {
   std::vector<std::string> pieces;  ///< one = a single token
-  std::int64_t promptTokens = 0;    ///< of a whole prompt, without start and end
-  std::int64_t limit = 75;
+  /// Of a whole prompt in A1111's syntax, without start and end; of alternatives those that the
+  /// picture of seed 1 takes. A chunk that BREAK or a comma ended counts full.
+  std::int64_t promptTokens = 0;
+  std::int64_t limit = 75;  ///< what the prompt's chunks hold
 };
 
 /// Blocking unless said otherwise; call from any thread. Never loads the engine module.

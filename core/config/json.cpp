@@ -144,6 +144,12 @@ void readAdapters(const ordered_json& list,
   }
 }
 
+/// As the web UI writes texts that its own list of settings could not hold.
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",:\n") == std::string::npos) return text;
+  return ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 std::string shortest(double value) {
   char buffer[32];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
@@ -210,6 +216,8 @@ Result<api::GenerateRequest> generateRequestFromJson(const std::string& text,
 std::string a1111Parameters(const api::GenerateRequest& request, std::int64_t seed) {
   const api::SamplingOptions& s = request.sampling;
   std::string out = api::renderPrompt(request.prompt, request.subject);
+  for (const std::string& line : request.prompts)
+    out += (out.empty() ? "" : "\n") + api::renderPrompt(line, request.subject);
   if (!request.negativePrompt.empty())
     out += "\nNegative prompt: " + api::renderPrompt(request.negativePrompt, request.subject);
   out += "\nSteps: " + std::to_string(s.steps);
@@ -221,6 +229,11 @@ std::string a1111Parameters(const api::GenerateRequest& request, std::int64_t se
     out += ", Size: " + std::to_string(request.width) + "x" + std::to_string(request.height);
   if (s.eta > 0) out += ", Eta: " + shortest(s.eta);
   if (s.guidanceRescale > 0) out += ", CFG Rescale phi: " + shortest(s.guidanceRescale);
+  if (s.clipSkip > 1) out += ", Clip skip: " + std::to_string(s.clipSkip);
+  if (request.promptSyntax == api::PromptSyntax::Plain) out += ", Emphasis: None";
+  if (!request.promptTemplate.empty()) out += ", Template: " + quoted(request.promptTemplate);
+  if (!request.negativeTemplate.empty())
+    out += ", Negative Template: " + quoted(request.negativeTemplate);
   out += ", Model: " + std::filesystem::path(request.model.path).stem().string();
   return out + ", Version: Likeness";
 }

@@ -39,6 +39,8 @@ api::GenerateRequest requestOf(const api::ClassImagesRequest& request,
   picture.model.hash = model.weightHash;
   picture.prompt = api::renderPrompt(request.subject.classPrompt, request.subject);
   picture.negativePrompt = api::renderPrompt(request.prior.negativePrompt, request.subject);
+  // The prompt is the caption that training reads, which knows no syntax.
+  picture.promptSyntax = api::PromptSyntax::Plain;
   picture.sampling = request.prior.sampling;
   picture.seed = request.seed;
   picture.width = picture.height = sideOf(request, model);
@@ -109,7 +111,8 @@ class Maker {
                       {},
                       m_picture.width,
                       m_picture.height,
-                      {}};
+                      {},
+                      m_picture.promptSyntax};
     for (const std::size_t i : missing)
       job.seeds.push_back(m_picture.seed + static_cast<std::int64_t>(i));
     api::Result<void> written;
@@ -206,6 +209,7 @@ std::string classImageKey(const api::ClassImagesRequest& request,
   if (sampling.zeroSnr != api::ZeroSnr::Auto)
     add("zeroSnr", std::string(api::enumName(sampling.zeroSnr)));
   if (sampling.guidanceRescale > 0) add("guidanceRescale", shortest(sampling.guidanceRescale));
+  if (sampling.clipSkip > 1) add("clipSkip", std::to_string(sampling.clipSkip));
   add("resolution", std::to_string(picture.width));
   add("dtype", c10::toString(dtype));
   add("seed", std::to_string(picture.seed));

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
+#include <set>
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
@@ -31,7 +31,7 @@ constexpr int kPreviewPause = 9;           // previews take at most a tenth of t
 /// One run of the job: what its steps share.
 class Run {
  public:
-  /// `request` is complete: sizes are set and prompts rendered.
+  /// `request` is complete: sizes and subject are set.
   Run(const api::GenerateRequest& request, const LoadedModel& loaded, base::Reporter& reporter)
       : m_request(request), m_loaded(loaded), m_reporter(reporter) {}
 
@@ -52,6 +52,8 @@ class Run {
                             {"generate_s", seconds},
                             {"per_image_s", seconds / count},
                             {"peak_rss_mib", tensor::peakRssMiB()},
+                            {"prompt_tokens", m_longest},
+                            {"prompt_limit", m_limit},
                             {"files", files}}};
   }
 
@@ -61,7 +63,7 @@ class Run {
     const auto& compute = m_request.compute;
     const auto batch =
         fittingBatch(m_loaded.model,
-                     std::min(m_request.count, kMaxBatch),
+                     std::min(api::pictureCount(m_request), kMaxBatch),
                      m_request.width,
                      m_request.height,
                      m_loaded.dtype,
@@ -70,6 +72,8 @@ class Run {
     Generator generator(m_loaded.model, *batch, m_loaded.dtype);
     auto job = makeJob();
     if (!job) return api::fail(job.error());
+    m_words = job->words;
+    measure(*job);
 
     api::Result<void> written;
     // A failed write ends the sampling of the batches after it.
@@ -95,15 +99,21 @@ class Run {
   }
 
   api::Result<Job> makeJob() const {
-    Job job{m_request.prompt, m_request.negativePrompt, m_request.sampling, {}, 0, 0, {}};
+    const std::int64_t count = api::pictureCount(m_request);
+    Job job;
+    job.syntax = m_request.promptSyntax;
+    job.sampling = m_request.sampling;
     job.width = m_request.width;
     job.height = m_request.height;
-    job.seeds.resize(static_cast<std::size_t>(m_request.count));
-    std::iota(job.seeds.begin(), job.seeds.end(), m_request.seed);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const api::GenerateRequest picture = pictureRequest(m_request, i);
+      job.seeds.push_back(picture.seed);
+      job.words.push_back({picture.prompt, picture.negativePrompt});
+    }
     if (!m_request.initialLatents.empty()) {
       const std::int64_t factor = m_loaded.model.vae.model->config().factor();
       auto latents = readInitialLatents(m_request.initialLatents,
-                                        {m_request.count,
+                                        {count,
                                          m_loaded.model.unet.model->config().inChannels,
                                          m_request.height / factor,
                                          m_request.width / factor});
@@ -111,6 +121,22 @@ class Run {
       job.initialLatents = std::move(*latents);
     }
     return job;
+  }
+
+  /// Finds the longest prompt, and warns of those whose end is lost.
+  void measure(const Job& job) {
+    std::set<std::string> prompts, negatives;
+    for (const Words& words : job.words) {
+      prompts.insert(words.prompt);
+      if (diffusion::isGuided(job.sampling.guidance)) negatives.insert(words.negativePrompt);
+    }
+    for (const std::string& prompt : prompts) {
+      const auto tokens = nn::promptTokens(m_loaded.model, prompt, job.syntax);
+      if (tokens.used >= m_longest) m_longest = tokens.used, m_limit = tokens.limit;
+    }
+    if (job.syntax != api::PromptSyntax::Plain) return;
+    prompts.merge(negatives);
+    for (const std::string& prompt : prompts) warnIfTooLong(m_loaded.model, prompt, m_reporter);
   }
 
   void reportStep(std::int64_t step, std::int64_t steps) {
@@ -144,11 +170,7 @@ class Run {
     const auto index = static_cast<std::int64_t>(m_pictures.size());
     std::filesystem::path file;
     if (!m_request.outFolder.empty()) {
-      api::GenerateRequest own = m_request;
-      own.seed += index;
-      // Noise from a file belongs to the whole request; noise from seeds makes each picture a
-      // request of its own.
-      if (m_request.initialLatents.empty()) own.count = 1;
+      const api::GenerateRequest own = pictureRequest(m_request, index);
       file = freeName(m_request.outFolder, std::to_string(own.seed));
       if (auto written = writePicture(file, picture, own); !written) return written;
       m_files.push_back(file);
@@ -159,7 +181,9 @@ class Run {
   }
 
   api::Result<void> writeSheet() {
-    const api::Image sheet = contactSheet(m_pictures);
+    // Of several prompts each has its row.
+    const bool rows = m_request.prompts.size() > 1 && m_request.count > 1;
+    const api::Image sheet = contactSheet(m_pictures, rows ? static_cast<int>(m_request.count) : 0);
     std::filesystem::path file;
     if (!m_request.outFolder.empty()) {
       file = freeName(m_request.outFolder, std::to_string(m_request.seed) + "-sheet");
@@ -180,25 +204,25 @@ class Run {
                         file,
                         step,
                         index,
-                        kind == PictureKind::Sheet ? 1 : m_request.count,
-                        m_request.prompt,
+                        kind == PictureKind::Sheet ? 1 : api::pictureCount(m_request),
+                        m_words[static_cast<std::size_t>(index)].prompt,
                         m_request.seed + index});
   }
 
   const api::GenerateRequest& m_request;
   const LoadedModel& m_loaded;
   base::Reporter& m_reporter;
+  std::vector<Words> m_words;  ///< of each picture
+  std::int64_t m_longest = 0, m_limit = 0;
   std::vector<api::Image> m_pictures;
   std::vector<std::filesystem::path> m_files;
   Clock::time_point m_stepBegin, m_nextPreview;
 };
 
-/// Prompts rendered (a run's own subject where the request names none), sizes filled in.
+/// Subject (a run's own where the request names none) and sizes filled in.
 api::GenerateRequest completed(api::GenerateRequest request, const LoadedModel& loaded) {
   if (request.subject.classWord.empty() && loaded.files.run)
     request.subject = loaded.files.run->subject;
-  request.prompt = api::renderPrompt(request.prompt, request.subject);
-  request.negativePrompt = api::renderPrompt(request.negativePrompt, request.subject);
   if (request.width == 0) request.width = loaded.model.resolution();
   if (request.height == 0) request.height = loaded.model.resolution();
   if (loaded.files.step) request.model.checkpoint = std::to_string(*loaded.files.step);
@@ -232,10 +256,6 @@ api::Result<base::JobResult> generate(const api::GenerateRequest& request,
   if (!loaded) return api::fail(loaded.error());
   if (loaded->stopped()) return base::JobResult{true, {}, {}};
   const api::GenerateRequest complete = completed(request, *loaded);
-  warnIfTooLong(loaded->model, complete.prompt, reporter);
-  if (diffusion::isGuided(request.sampling.guidance)) {
-    warnIfTooLong(loaded->model, complete.negativePrompt, reporter);
-  }
   const double loadSeconds = secondsSince(begin);
   reporter.stage(Stage::Generate);
   return Run(complete, *loaded, reporter)(loadSeconds);

@@ -39,6 +39,11 @@ at::Tensor noiseOf(const std::vector<std::int64_t>& seeds,
   return at::stack(pictures).to(device);
 }
 
+Words wordsOf(const Job& job, std::int64_t picture) {
+  if (job.words.empty()) return {job.prompt, job.negativePrompt};
+  return job.words[static_cast<std::size_t>(picture)];
+}
+
 }  // namespace
 
 Generator::Generator(const nn::StableDiffusion& model,
@@ -50,33 +55,82 @@ Generator::Generator(const nn::StableDiffusion& model,
 
 void Generator::invalidate() { m_encoded.clear(); }
 
-at::Tensor Generator::encode(const std::string& prompt) {
-  if (const auto known = m_encoded.find(prompt); known != m_encoded.end()) return known->second;
-  if (m_encoded.size() >= kPromptsKept) m_encoded.clear();
-  return m_encoded[prompt] =
-             m_model.textEncoder.model->forward(nn::tokenIds(m_model, {prompt})).to(m_dtype);
+std::vector<Generator::Batch> Generator::batchesOf(const Job& job) const {
+  std::map<std::string, std::int64_t> counted;
+  const auto chunksOf = [&](const std::string& prompt) {
+    auto& chunks = counted[prompt];
+    if (chunks == 0)
+      chunks =
+          static_cast<std::int64_t>(nn::promptTokens(m_model, prompt, job.syntax).chunks.size());
+    return chunks;
+  };
+  const bool guided = diffusion::isGuided(job.sampling.guidance);
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(job.seeds.size()); ++i) {
+    const Words words = wordsOf(job, i);
+    const std::int64_t chunks =
+        std::max(chunksOf(words.prompt), guided ? chunksOf(words.negativePrompt) : 1);
+    if (batches.empty() || batches.back().count == m_maxBatch || batches.back().chunks != chunks)
+      batches.push_back({i, 0, chunks});
+    ++batches.back().count;
+  }
+  return batches;
+}
+
+at::Tensor Generator::encode(const std::string& prompt, const Job& job, std::int64_t chunks) {
+  const Encoded key{prompt, job.syntax, job.sampling.clipSkip};
+  if (!m_encoded.contains(key)) {
+    if (m_encoded.size() >= kPromptsKept) m_encoded.clear();
+    const auto tokens = nn::promptTokens(m_model, prompt, job.syntax);
+    m_encoded[key] = nn::encodePrompt(m_model, tokens, job.sampling.clipSkip).to(m_dtype);
+  }
+  const at::Tensor encoded = m_encoded[key];
+  const at::Tensor empty = prompt.empty() ? encoded : encode({}, job, 1);
+  std::vector<at::Tensor> parts{encoded};
+  for (std::int64_t tokens = encoded.size(1); tokens < chunks * empty.size(1);
+       tokens += empty.size(1))
+    parts.push_back(empty);
+  return parts.size() == 1 ? encoded : at::cat(parts, 1);
+}
+
+at::Tensor Generator::encodeBatch(const Job& job, const Batch& batch) {
+  const auto all = [&](std::string Words::*part) {
+    std::vector<at::Tensor> texts;
+    for (std::int64_t i = 0; i < batch.count; ++i)
+      texts.push_back(encode(wordsOf(job, batch.first + i).*part, job, batch.chunks));
+    return at::cat(texts);
+  };
+  if (!diffusion::isGuided(job.sampling.guidance)) return all(&Words::prompt);
+  return at::cat({all(&Words::negativePrompt), all(&Words::prompt)});
 }
 
 api::Result<at::Tensor> Generator::latents(const Job& job,
                                            const Callbacks& callbacks,
                                            std::stop_token stop) {
   const at::NoGradGuard noGradients;
-  const auto count = static_cast<std::int64_t>(job.seeds.size());
-  std::vector<at::Tensor> batches;
-  for (std::int64_t first = 0; first < count; first += m_maxBatch) {
-    auto batch = sampleBatch(job, first, std::min(m_maxBatch, count - first), callbacks, stop);
+  if (const auto layers = m_model.textEncoder.model->config().numHiddenLayers;
+      job.sampling.clipSkip > layers)
+    return api::fail(api::ErrorCode::BadCombination,
+                     {{"key", "clipSkip"},
+                      {"reason", "The text encoder has " + std::to_string(layers) + " layers"},
+                      {"fix", "Set clip skip to 1, or 2 where the model asks for it"}});
+  const std::vector<Batch> batches = batchesOf(job);
+  std::vector<at::Tensor> made;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    auto batch = sampleBatch(job, batches, i, callbacks, stop);
     if (!batch || !batch->defined()) return batch;
-    if (callbacks.onBatch) callbacks.onBatch(first, *batch);
-    batches.push_back(std::move(*batch));
+    if (callbacks.onBatch) callbacks.onBatch(batches[i].first, *batch);
+    made.push_back(std::move(*batch));
   }
-  return at::cat(batches);
+  return at::cat(made);
 }
 
 api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
-                                               std::int64_t first,
-                                               std::int64_t count,
+                                               const std::vector<Batch>& batches,
+                                               std::size_t index,
                                                const Callbacks& callbacks,
                                                std::stop_token stop) {
+  const std::int64_t first = batches[index].first, count = batches[index].count;
   const auto device = deviceOf(m_model);
   const std::int64_t factor = m_model.vae.model->config().factor();
   const auto latentSide = [&](std::int64_t pixels) {
@@ -88,13 +142,7 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
                                         job.seeds.begin() + first + count);
 
   const double guidance = job.sampling.guidance;
-  const auto repeated = [&](const std::string& prompt) {
-    return encode(prompt).expand({count, -1, -1});
-  };
-  const nn::TextContext context(diffusion::isGuided(guidance)
-                                    ? at::cat({repeated(job.negativePrompt), repeated(job.prompt)})
-                                    : repeated(job.prompt),
-                                true);
+  const nn::TextContext context(encodeBatch(job, batches[index]), true);
 
   nn::NoiseScheduleConfig schedule = m_model.schedule;
   if (job.sampling.zeroSnr != api::ZeroSnr::Auto)
@@ -106,9 +154,6 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
                       {"fix", "Set zero SNR to auto, or use a model that predicts velocity"}});
   const auto sampler = diffusion::makeSampler(diffusion::NoiseSchedule(schedule), job.sampling);
   const std::int64_t steps = sampler->steps();
-  const auto total = static_cast<std::int64_t>(job.seeds.size());
-  const std::int64_t batchIndex = first / m_maxBatch,
-                     batchCount = (total + m_maxBatch - 1) / m_maxBatch;
   at::Tensor x = job.initialLatents.defined()
                      ? job.initialLatents.narrow(0, first, count).to(device, at::kFloat)
                      : noiseOf(seeds, base::Purpose::InitialLatents, 0, shape, device);
@@ -137,7 +182,8 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
           {{"what", "The picture"}, {"step", std::to_string(std::max<std::int64_t>(1, done))}});
     }
     if (stepEnds && callbacks.onStep)
-      callbacks.onStep(batchIndex * steps + done, batchCount * steps);
+      callbacks.onStep(static_cast<std::int64_t>(index) * steps + done,
+                       static_cast<std::int64_t>(batches.size()) * steps);
   }
   return x;
 }

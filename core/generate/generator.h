@@ -14,14 +14,21 @@
 
 namespace likeness::generate {
 
-/// One batch to make; prompts are rendered (no placeholders).
-struct Job {
+/// What one picture shows, and what not; rendered (no placeholders, no alternatives).
+struct Words {
   std::string prompt, negativePrompt;
+  bool operator==(const Words&) const = default;
+};
+/// Pictures to make.
+struct Job {
+  std::string prompt, negativePrompt;  ///< as Words
   api::SamplingOptions sampling;
   std::vector<std::int64_t>
       seeds;  ///< one picture each; noise of a picture depends on its seed alone
   std::int64_t width = 0, height = 0;  ///< pixels; 0 = what the model was made for
   at::Tensor initialLatents;  ///< [N, 4, h, w] standard noise; undefined = drawn from the seeds
+  api::PromptSyntax syntax = api::PromptSyntax::A1111;
+  std::vector<Words> words = {};  ///< of each picture; empty = `prompt`, `negativePrompt` for all
 };
 struct Callbacks {
   /// After each sampler step, over all batches: `step` of `steps`.
@@ -36,7 +43,9 @@ struct Callbacks {
 
 /// Encodes prompts and keeps the last ones; makes latents, decodes pictures. Guidance by one
 /// batched forward over [uncond, cond] (none at guidance 1). Batches of at most `maxBatch`
-/// pictures. Never records gradients, so it can be called on weights that are being trained.
+/// pictures, whose prompts have equally many chunks: of prompt and negative prompt the shorter is
+/// filled up with encoded empty chunks, but never for the sake of another picture. Never records
+/// gradients, so it can be called on weights that are being trained.
 class Generator {
  public:
   /// `dtype` of the computation (UNet and autoencoder); absent = that of the UNet's parameters. The
@@ -48,7 +57,7 @@ class Generator {
   /// evaluation of the network, returns an undefined tensor. Pictures do not depend on the batch
   /// they were made in, up to the last bits of matrix products (at most 1 of 255 per pixel in
   /// fp32). Errors: NonFinite; BadCombination when zero SNR is asked of a model that predicts
-  /// noise.
+  /// noise, or a clip skip of a text encoder with fewer layers.
   api::Result<at::Tensor> latents(const Job& job,
                                   const Callbacks& callbacks = {},
                                   std::stop_token stop = {});
@@ -58,16 +67,30 @@ class Generator {
   void invalidate();
 
  private:
-  at::Tensor encode(const std::string& prompt);
+  /// Pictures first .. first + count - 1, each with `chunks` chunks.
+  struct Batch {
+    std::int64_t first, count, chunks;
+  };
+  struct Encoded {
+    std::string prompt;
+    api::PromptSyntax syntax;
+    std::int64_t clipSkip;
+    auto operator<=>(const Encoded&) const = default;
+  };
+  std::vector<Batch> batchesOf(const Job& job) const;
+  /// [1, 77 k, D], k = `chunks` at least what the prompt needs.
+  at::Tensor encode(const std::string& prompt, const Job& job, std::int64_t chunks);
+  /// [uncond, cond] of a batch when guided, else [cond].
+  at::Tensor encodeBatch(const Job& job, const Batch& batch);
   api::Result<at::Tensor> sampleBatch(const Job& job,
-                                      std::int64_t first,
-                                      std::int64_t count,
+                                      const std::vector<Batch>& batches,
+                                      std::size_t index,
                                       const Callbacks& callbacks,
                                       std::stop_token stop);
   const nn::StableDiffusion& m_model;
   std::int64_t m_maxBatch;
   at::ScalarType m_dtype;
-  std::map<std::string, at::Tensor> m_encoded;
+  std::map<Encoded, at::Tensor> m_encoded;
 };
 
 /// The most pictures, up to `wanted`, whose batch fits into `availableMiB` (an estimate from the

@@ -5,6 +5,8 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
 
+#include <algorithm>
+
 namespace likeness::nn {
 // Named, not anonymous: the Parts below hold these types, and unity builds join files.
 namespace clip {
@@ -63,13 +65,15 @@ ClipTextModel::ClipTextModel(const Weights& weights, const ClipTextConfig& confi
 ClipTextModel::~ClipTextModel() = default;
 
 at::Tensor ClipTextModel::forward(const at::Tensor& inputIds,
-                                  std::optional<at::ScalarType> dtype) const {
+                                  std::optional<at::ScalarType> dtype,
+                                  std::int64_t clipSkip) const {
   const Parts& parts = *m_parts;
   const auto compute = dtype.value_or(parts.tokenEmbedding.masterDtype());
   const at::Tensor positions = at::arange(inputIds.size(1), inputIds.options());
   at::Tensor x =
       parts.tokenEmbedding(inputIds, compute) + parts.positionEmbedding(positions, compute);
-  for (const clip::ClipEncoderLayer& layer : parts.layers) x = layer(x);
+  const auto layers = static_cast<std::ptrdiff_t>(parts.layers.size()) - (clipSkip - 1);
+  std::for_each_n(parts.layers.begin(), layers, [&](const auto& layer) { x = layer(x); });
   return parts.finalLayerNorm(x);
 }
 

@@ -1,7 +1,10 @@
 // From files to networks.
 #include "core/nn/stable_diffusion.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <future>
@@ -124,6 +127,31 @@ api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& file
   auto stored = weights::openModel(files);
   if (!stored) return api::fail(stored.error());
   return loadNetworks(std::move(*stored), options, stop);
+}
+
+text::PromptTokens promptTokens(const StableDiffusion& model,
+                                std::string_view prompt,
+                                api::PromptSyntax syntax) {
+  const std::int64_t length = model.textEncoder.model->config().maxPositionEmbeddings;
+  return text::tokenizePrompt(model.tokenizer, prompt, syntax, static_cast<std::size_t>(length));
+}
+
+at::Tensor encodePrompt(const StableDiffusion& model,
+                        const text::PromptTokens& tokens,
+                        std::int64_t clipSkip) {
+  const auto device = model.textEncoder.store->parameters().begin()->second.device();
+  std::vector<at::Tensor> parts;
+  for (const text::PromptChunk& chunk : tokens.chunks) {
+    const at::Tensor ids = at::tensor(chunk.ids).unsqueeze(0).to(device);
+    at::Tensor z = model.textEncoder.model->forward(ids, {}, clipSkip);
+    if (chunk.isWeighted()) {
+      const at::Tensor before = z.to(at::kFloat);
+      const at::Tensor after = before * at::tensor(chunk.weights).unsqueeze(1).to(device);
+      z = (after * (before.mean() / after.mean())).to(z.scalar_type());
+    }
+    parts.push_back(z);
+  }
+  return at::cat(parts, 1);
 }
 
 at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts) {

@@ -11,6 +11,7 @@
 #include "core/nn/unet_2d_condition_model.h"
 #include "core/nn/weights.h"
 #include "core/text/clip_tokenizer.h"
+#include "core/text/prompt.h"
 #include "core/weights/stored_model.h"
 
 namespace likeness::nn {
@@ -61,7 +62,16 @@ api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                                       at::ScalarType dtype,
                                       const tensor::StateDict* replaceUnet = nullptr,
                                       const tensor::StateDict* replaceTextEncoder = nullptr);
-/// Token ids of prompts, padded: [N, 77] int64.
+/// Token ids of prompts as they are (captions), padded: [N, 77] int64.
 at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts);
+/// The chunks of a prompt for the model's text encoder.
+text::PromptTokens promptTokens(const StableDiffusion& model,
+                                std::string_view prompt,
+                                api::PromptSyntax syntax);
+/// Chunks encoded one by one, weighted (in fp32) and joined: [1, 77 k, D] in the dtype of the
+/// masters.
+at::Tensor encodePrompt(const StableDiffusion& model,
+                        const text::PromptTokens& tokens,
+                        std::int64_t clipSkip = 1);
 
 }  // namespace likeness::nn

@@ -28,9 +28,9 @@ api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter)
     request.seed = m_recipe.watch.sampleSeed;
     request.width = request.height = m_recipe.training.resolution;
     request.compute = m_recipe.compute;
-    const std::string prompt = api::renderPrompt(request.prompt, request.subject);
+    request = generate::pictureRequest(request, 0);
     const auto latents = m_generator.latents(
-        {prompt, "", request.sampling, {request.seed}, request.width, request.height, {}},
+        {request.prompt, "", request.sampling, {request.seed}, request.width, request.height, {}},
         {},
         reporter.stop());
     if (!latents) {
@@ -47,8 +47,14 @@ api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter)
     const api::Image image = m_generator.decode(*latents).front();
     if (auto written = generate::writePicture(folder / name, image, request); !written)
       return written;
-    reporter.picture(
-        {api::PictureKind::Sample, image, folder / name, step, i, total, prompt, request.seed});
+    reporter.picture({api::PictureKind::Sample,
+                      image,
+                      folder / name,
+                      step,
+                      i,
+                      total,
+                      request.prompt,
+                      request.seed});
   }
   return {};
 }

@@ -3,7 +3,7 @@
 
 #include "core/config/config.h"
 #include "core/image/photo.h"
-#include "core/text/clip_tokenizer.h"
+#include "core/text/prompt.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/inspect.h"
 #include "core/workspace/metrics_file.h"
@@ -88,7 +88,11 @@ class FolderWorkspace : public Workspace {
     TokenCheck check;
     for (const std::int64_t id : tokenizer->encode(token))
       check.pieces.push_back(tokenizer->piece(id));
-    check.promptTokens = static_cast<std::int64_t>(tokenizer->encode(prompt).size());
+    constexpr auto syntax = PromptSyntax::A1111;
+    const auto tokens =
+        text::tokenizePrompt(*tokenizer, text::promptOfPicture(prompt, syntax, 1), syntax);
+    check.promptTokens = tokens.used;
+    check.limit = tokens.limit;
     return check;
   }
 

@@ -338,6 +338,8 @@ TEST_F(EndToEnd, WordsThatTheModelTakesOtherwiseAreNoted) {
                                       starter().string(),
                                       "--prompt",
                                       tooLong,
+                                      "--prompt-syntax",
+                                      "plain",
                                       "--steps",
                                       "1",
                                       "--size",
@@ -345,6 +347,51 @@ TEST_F(EndToEnd, WordsThatTheModelTakesOtherwiseAreNoted) {
                                       "--out",
                                       at("pictures").string()});
   EXPECT_THAT(generated.err, HasSubstr("75"));
+}
+
+TEST_F(EndToEnd, AFileOfPromptsMakesEachItsPictures) {
+  const fs::path file = at("prompts.txt");
+  writeText(file, "# scenes\r\na {red|blue} toy\r\n\r\na (toy:1.2) BREAK in the sea\r\n");
+  const auto make = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"generate",
+                                       "--prompts",
+                                       file.string(),
+                                       "--count",
+                                       "2",
+                                       "--seed",
+                                       "7",
+                                       "--steps",
+                                       "1",
+                                       "--size",
+                                       "64",
+                                       "--out",
+                                       at("pictures").string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return succeed(arguments);
+  };
+  const auto pictures = make({"--json"}).json();
+  ASSERT_EQ(pictures["files"].size(), 4u);
+  EXPECT_EQ(pictures["prompt_limit"], 150);
+  const auto carried = [&](int i) {
+    return succeed({"inspect", pictures["files"][i].get<std::string>(), "--json"}).json();
+  };
+  EXPECT_EQ(carried(1)["request"]["promptTemplate"], "a {red|blue} toy");
+  EXPECT_THAT(carried(1)["request"]["prompt"].get<std::string>(),
+              testing::AnyOf("a red toy", "a blue toy"));
+  EXPECT_EQ(carried(2)["request"]["prompt"], "a (toy:1.2) BREAK in the sea");
+  EXPECT_EQ(carried(2)["request"]["seed"], 9);
+  EXPECT_THAT(make({}).out, HasSubstr("longest prompt 78/150 tokens"));
+
+  for (const std::vector<std::string>& both :
+       std::vector<std::vector<std::string>>{{}, {"--prompt", "x", "--prompts", file.string()}}) {
+    std::vector<std::string> arguments{"generate", "--out", at("o").string(), "--json"};
+    arguments.insert(arguments.end(), both.begin(), both.end());
+    expectError(cli(arguments), "bad_usage", 2);
+  }
+  writeText(file, "# nothing\n");
+  expectError(cli({"generate", "--prompts", file.string(), "--out", at("o").string(), "--json"}),
+              "file_unreadable",
+              3);
 }
 
 TEST_F(EndToEnd, ThingsToReadWithoutTheEngine) {

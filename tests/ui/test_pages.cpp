@@ -247,6 +247,11 @@ class TestPages : public QObject {
     f->shot("create-empty");
     f->retype("prompt", "{subject} on the moon");
     QVERIFY(f->textOf("renderedPrompt").contains("sks dog on the moon"));
+    QTRY_COMPARE(f->textOf("promptTokens"), QStringLiteral("5/75 tokens"));
+    f->retype("prompt", "a (red:1.3) {subject} BREAK on the {moon|moon}");
+    QTRY_COMPARE(f->textOf("promptTokens"), QStringLiteral("78/150 tokens"));
+    f->shot("create-tokens");
+    f->retype("prompt", "{subject} on the moon");
     const api::JobId job = startGeneration();
     const auto* request = f->engine->lastRequest<api::GenerateRequest>();
     QVERIFY(request);

@@ -15,6 +15,7 @@
 #include <QVBoxLayout>
 
 #include "ui/dialogs/dialog_service.h"
+#include "ui/util/background.h"
 #include "ui/util/convert.h"
 #include "ui/util/icons.h"
 #include "ui/util/palette.h"
@@ -29,6 +30,7 @@ namespace likeness::ui {
 namespace {
 
 constexpr int kControlsWidth = 328;
+constexpr int kTokensDelayMs = 250;
 constexpr qint64 kSeedRange = 1'000'000;  // short enough to say aloud
 
 QToolButton* makeTool(const char* name, const char* iconName, const QString& words) {
@@ -69,6 +71,7 @@ CreatePage::CreatePage(ProjectModel& project,
       m_negative(new QLineEdit),
       m_seed(new QLineEdit(QStringLiteral("1"))),
       m_words(makeHint()),
+      m_tokens(makeHint()),
       m_status(makeHint()),
       m_guidance(new ValueSlider("guidance", 1, 50, 0.1, 15)),
       m_steps(makeSpin("steps", 1, 1000)),
@@ -167,7 +170,16 @@ QWidget* CreatePage::makeControls() {
   addField(layout, tr("What to draw"), prompt, tr("{subject} stands for your subject."));
   m_prompt->setAccessibleName(tr("What to draw"));
   m_words->setObjectName("renderedPrompt");
-  layout->addWidget(m_words);
+  m_tokens->setObjectName("promptTokens");
+  m_tokens->setWordWrap(false);
+  m_tokens->setToolTip(
+      tr("Tokens of the prompt, of what the model reads at once. Longer prompts "
+         "are read in several parts."));
+  auto* below = new QHBoxLayout;
+  below->setSpacing(kGrid);
+  below->addWidget(m_words, 1);
+  below->addWidget(m_tokens, 0, Qt::AlignTop);
+  layout->addLayout(below);
   addField(layout, tr("Avoid"), m_negative, tr("What the picture should not show."));
   m_guidance->setAccessibleTexts(
       tr("Guidance"),
@@ -217,6 +229,10 @@ void CreatePage::connectModels() {
   connect(m_prompt, &QLineEdit::returnPressed, this, &CreatePage::generate);
   connect(m_cancel, &QPushButton::clicked, &m_generation, &GenerationModel::cancel);
   connect(m_prompt, &QLineEdit::textChanged, this, &CreatePage::showWords);
+  m_tokensTimer.setSingleShot(true);
+  m_tokensTimer.setInterval(kTokensDelayMs);
+  connect(&m_tokensTimer, &QTimer::timeout, this, &CreatePage::countTokens);
+  connect(m_weights, &QComboBox::currentIndexChanged, this, &CreatePage::showWords);
   connect(m_guidance, &ValueSlider::edited, this, &CreatePage::follow);
   connect(m_subject, &QToolButton::clicked, this, [this] {
     m_prompt->insert(QStringLiteral("{subject}"));
@@ -312,6 +328,25 @@ void CreatePage::showWords() {
       fromStd(api::renderPrompt(toStd(m_prompt->text()), m_project.recipe().subject));
   m_words->setText(words == m_prompt->text() ? tr("Add {subject} to see yours.")
                                              : tr("Says: “%1”").arg(words));
+  m_tokensTimer.start();
+}
+
+void CreatePage::countTokens() {
+  if (!m_project.isOpen()) return;
+  const api::GenerateRequest asked = request();
+  const quint64 number = ++m_tokensAsked;
+  inBackground(
+      this,
+      [&workspace = m_project.workspace(),
+       model = asked.model,
+       prompt = api::renderPrompt(asked.prompt, asked.subject)] {
+        return workspace.checkToken(model, {}, prompt);
+      },
+      [this, number](const api::Result<api::TokenCheck>& check) {
+        if (number != m_tokensAsked) return;
+        m_tokens->setText(check ? tr("%1/%2 tokens").arg(check->promptTokens).arg(check->limit)
+                                : QString());
+      });
 }
 
 qint64 CreatePage::seed() const { return m_seed->text().toLongLong(); }

@@ -1,6 +1,7 @@
 // The third step: words in, pictures out. Moving guidance draws the same seed again at once.
 #pragma once
 
+#include <QTimer>
 #include <QWidget>
 
 #include "ui/models/generation_model.h"
@@ -46,6 +47,7 @@ class CreatePage : public QWidget {
   void fillWeights();
   void showProject();
   void showWords();
+  void countTokens();
   void showJob();
   void showEnd();
   void showHistory(int row);
@@ -65,13 +67,15 @@ class CreatePage : public QWidget {
   PictureStrip* m_history;
   QComboBox *m_weights, *m_sampler, *m_size;
   QLineEdit *m_prompt, *m_negative, *m_seed;
-  QLabel *m_words, *m_status;
+  QLabel *m_words, *m_tokens, *m_status;
   ValueSlider* m_guidance;
   QSpinBox *m_steps, *m_count;
   QCheckBox* m_karras;
   QToolButton *m_subject, *m_dice, *m_lock;
   QPushButton *m_generate, *m_cancel, *m_save, *m_folder;
   QProgressBar* m_progress;
+  QTimer m_tokensTimer;  ///< counts when typing pauses
+  quint64 m_tokensAsked = 0;
   int m_shown = -1;  ///< row of the history in the large view
 };
 

@@ -68,8 +68,8 @@ TEST(FieldTables, EveryMemberHasARow) {
   const auto count = []<class... T>(T&...) { return sizeof...(T); };
   const auto& [a1, a2, a3, a4, a5] = SubjectOptions{};
   EXPECT_EQ(fields<SubjectOptions>().size(), count(a1, a2, a3, a4, a5));
-  const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9] = SamplingOptions{};
-  const std::size_t sampling = count(b1, b2, b3, b4, b5, b6, b7, b8, b9);
+  const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10] = SamplingOptions{};
+  const std::size_t sampling = count(b1, b2, b3, b4, b5, b6, b7, b8, b9, b10);
   EXPECT_EQ(fields<SamplingOptions>().size(), sampling);
   const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14] = TrainingOptions{};
   EXPECT_EQ(fields<TrainingOptions>().size(),

@@ -211,6 +211,8 @@ INSTANTIATE_TEST_SUITE_P(
         GenerateCase{"sampling.steps",
                      BadCombination,
                      [](auto& r) { r.sampling.sampler = SamplerKind::Lcm, r.sampling.steps = 51; }},
+        GenerateCase{"sampling.clipSkip", OutOfRange, [](auto& r) { r.sampling.clipSkip = 0; }},
+        GenerateCase{"prompts", BadCombination, [](auto& r) { r.prompt = "a", r.prompts = {"b"}; }},
         GenerateCase{"sampling.guidanceRescale",
                      BadCombination,
                      [](auto& r) { r.sampling.guidance = 1, r.sampling.guidanceRescale = 0.7; }},

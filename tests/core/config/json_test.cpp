@@ -20,7 +20,11 @@ GenerateRequest unusual() {
   r.prompt = "a photo of {subject}\non the beach, 日本";
   r.negativePrompt = "blurry";
   r.subject = {"Bo", "sks", "dog", "p {subject}", "c {class}"};
+  r.promptSyntax = api::PromptSyntax::Plain;
+  r.promptTemplate = "a {photo|drawing}";
+  r.negativeTemplate = "{a|b}";
   r.sampling = {api::SamplerKind::Euler, 30, 1.0 / 3, true, 0};
+  r.sampling.clipSkip = 2;
   r.seed = 9007199254740991;
   r.count = 4;
   r.width = 512;
@@ -34,7 +38,9 @@ GenerateRequest unusual() {
 }
 
 TEST(Json, RoundTripsEveryMember) {
-  for (const GenerateRequest& request : {GenerateRequest{}, unusual()}) {
+  GenerateRequest lines;
+  lines.prompts = {"a cat", "a \"dog\", 日本"};
+  for (const GenerateRequest& request : {GenerateRequest{}, unusual(), lines}) {
     const auto read = generateRequestFromJson(toJson(request), "a.png");
     ASSERT_TRUE(read) << api::message(read.error()) << toJson(request);
     EXPECT_EQ(*read, request);
@@ -101,11 +107,13 @@ TEST(Json, RefusesWhatIsNotARequest) {
 TEST(A1111, SpeaksItsDialect) {
   GenerateRequest request = unusual();
   request.prompt = "a photo of {subject}";
+  request.promptTemplate = "a photo, of {\"subject\"}";
   request.sampling.guidance = 7.5;
   EXPECT_EQ(a1111Parameters(request, 12),
             "a photo of sks dog\nNegative prompt: blurry\nSteps: 30, Sampler: Euler, Schedule "
             "type: Karras, CFG scale: 7.5, Seed: 12, "
-            "Size: 512x640, Model: sd \"15\", Version: Likeness");
+            "Size: 512x640, Clip skip: 2, Emphasis: None, Template: \"a photo, of "
+            "{\\\"subject\\\"}\", Negative Template: {a|b}, Model: sd \"15\", Version: Likeness");
   request = {};
   request.prompt = "a cat";
   request.sampling.eta = 0.5;

@@ -170,14 +170,15 @@ TEST_F(ClassImagesTest, EverythingThatChangesAPictureChangesTheKey) {
   add([](auto& r) { r.prior.sampling.spacing = api::TimestepSpacing::Trailing; });
   add([](auto& r) { r.prior.sampling.zeroSnr = api::ZeroSnr::Off; });
   add([](auto& r) { r.prior.sampling.guidanceRescale = 0.7; });
+  add([](auto& r) { r.prior.sampling.clipSkip = 2; });
   add([](auto& r) { r.resolution = 128; });
   add([](auto& r) { r.seed = 12; });
-  EXPECT_EQ(keys.size(), 15U);
+  EXPECT_EQ(keys.size(), 16U);
   for (const auto& key : keys) EXPECT_THAT(key, testing::MatchesRegex("[0-9a-f]{16}"));
   add([](auto& r) { r.prior.classImages = 50; });
   add([](auto& r) { r.prior.weight = 2; });
   add([](auto& r) { r.subject.token = "ohwx"; });
-  EXPECT_EQ(keys.size(), 15U);
+  EXPECT_EQ(keys.size(), 16U);
 }
 
 TEST_F(ClassImagesTest, TheModelsOwnResolutionIsTheSameAsNamed) {

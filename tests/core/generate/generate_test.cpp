@@ -6,8 +6,10 @@
 
 #include <cerrno>
 #include <limits>
+#include <set>
 
 #include "core/config/config.h"
+#include "core/generate/picture_file.h"
 #include "core/image/photo.h"
 #include "core/tensor/random_tensor.h"
 #include "core/tensor/state_dict.h"
@@ -109,9 +111,17 @@ TEST_F(GenerateTest, ReportsStagesProgressPicturesAndFigures) {
   std::vector<std::string> figures;
   for (const auto& [name, value] : result->figures) figures.push_back(name);
   EXPECT_THAT(figures,
-              testing::ElementsAre("load_s", "generate_s", "per_image_s", "peak_rss_mib", "files"));
-  EXPECT_EQ(std::get<std::vector<std::string>>(result->figures[4].second).size(), 4U);
+              testing::ElementsAre("load_s",
+                                   "generate_s",
+                                   "per_image_s",
+                                   "peak_rss_mib",
+                                   "prompt_tokens",
+                                   "prompt_limit",
+                                   "files"));
+  EXPECT_EQ(std::get<std::vector<std::string>>(result->figures[6].second).size(), 4U);
   EXPECT_GT(std::get<std::int64_t>(result->figures[3].second), 0);
+  EXPECT_EQ(std::get<std::int64_t>(result->figures[4].second), 5);
+  EXPECT_EQ(std::get<std::int64_t>(result->figures[5].second), 75);
 }
 
 TEST_F(GenerateTest, WithoutAFolderPicturesAreEventsOnly) {
@@ -156,7 +166,85 @@ TEST_F(GenerateTest, StopWhileLoadingLeavesNothing) {
   EXPECT_TRUE(result->artifacts.empty());
 }
 
-TEST_F(GenerateTest, LongPromptWarnsAndGoesOn) {
+TEST_F(GenerateTest, EachPictureTakesItsAlternativesAndKeepsTheTemplate) {
+  request.count = 6;
+  request.prompt = "a {red|blue} {subject}";
+  request.negativePrompt = "{dark|blurry}";
+  request.subject.classWord = "dog";
+  const auto result = run();
+  ASSERT_TRUE(result) << sentence(result);
+  std::set<std::string> seen;
+  for (const auto& picture : reporter.of(api::PictureKind::Result)) {
+    const auto own =
+        config::generateRequestFromJson(image::readPngText(picture.file).value()[0].second, "x")
+            .value();
+    seen.insert(own.prompt);
+    EXPECT_THAT(own.prompt, testing::AnyOf("a red sks dog", "a blue sks dog"));
+    EXPECT_THAT(own.negativePrompt, testing::AnyOf("dark", "blurry"));
+    EXPECT_EQ(own.promptTemplate, request.prompt);
+    EXPECT_EQ(own.negativeTemplate, request.negativePrompt);
+    EXPECT_EQ(picture.prompt, own.prompt);
+    EXPECT_THAT(image::readPngText(picture.file).value()[1].second,
+                testing::HasSubstr("Template: a {red|blue} {subject}"));
+  }
+  EXPECT_EQ(seen.size(), 2U);
+
+  // The request inside makes the same picture again, and keeps what it was made of.
+  const auto file = result->artifacts[3];
+  const auto written = image::readPhoto(file).value().image;
+  request =
+      config::generateRequestFromJson(image::readPngText(file).value()[0].second, "x").value();
+  RecordingReporter again;
+  ASSERT_TRUE(generate(request, base::findResources(), again));
+  EXPECT_LE(maxDifference(again.of(api::PictureKind::Result).at(0).image, written), 1);
+  EXPECT_EQ(pictureRequest(request, 0), request);
+}
+
+TEST_F(GenerateTest, ListsOfPromptsMakeEachItsPictures) {
+  request.prompt.clear();
+  request.prompts = {"a red dog", "a (blue:1.3) hill BREAK the sea", "a cat"};
+  request.count = 2;
+  request.grid = true;
+  const auto result = run();
+  ASSERT_TRUE(result) << sentence(result);
+  EXPECT_THAT(
+      names(result->artifacts),
+      testing::ElementsAre("7.png", "8.png", "9.png", "10.png", "11.png", "12.png", "7-sheet.png"));
+  const auto pictures = reporter.of(api::PictureKind::Result);
+  ASSERT_EQ(pictures.size(), 6U);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(pictures[i].prompt, request.prompts[i / 2]);
+    EXPECT_EQ(pictures[i].total, 6);
+    const auto own =
+        config::generateRequestFromJson(image::readPngText(pictures[i].file).value()[0].second, "x")
+            .value();
+    EXPECT_EQ(own.prompt, request.prompts[i / 2]);
+    EXPECT_TRUE(own.prompts.empty());
+    EXPECT_TRUE(own.promptTemplate.empty());
+    EXPECT_EQ(own.seed, 7 + static_cast<std::int64_t>(i));
+  }
+  // A row for each prompt.
+  const auto sheet = reporter.of(api::PictureKind::Sheet).at(0);
+  EXPECT_EQ(sheet.image.width, 2 * 64 + 4);
+  EXPECT_EQ(sheet.image.height, 3 * 64 + 2 * 4);
+  EXPECT_EQ(config::generateRequestFromJson(image::readPngText(sheet.file).value()[0].second, "x")
+                .value()
+                .prompts,
+            request.prompts);
+  EXPECT_EQ(std::get<std::int64_t>(result->figures[5].second), 150);
+}
+
+TEST_F(GenerateTest, LongPromptsAreReadWhole) {
+  for (int i = 0; i < 80; ++i) request.prompt += " dog";
+  const auto result = run();
+  ASSERT_TRUE(result) << sentence(result);
+  EXPECT_TRUE(reporter.warnings.empty());
+  EXPECT_EQ(std::get<std::int64_t>(result->figures[4].second), 85);
+  EXPECT_EQ(std::get<std::int64_t>(result->figures[5].second), 150);
+}
+
+TEST_F(GenerateTest, LongPlainPromptWarnsAndGoesOn) {
+  request.promptSyntax = api::PromptSyntax::Plain;
   for (int i = 0; i < 80; ++i) request.prompt += " dog";
   const auto result = run();
   ASSERT_TRUE(result) << sentence(result);

@@ -140,6 +140,118 @@ TEST(Generator, LoopEqualsTheSamplerByHand) {
   }
 }
 
+/// 100 tokens: a full chunk of 75 and one of 25.
+std::string longPrompt() {
+  std::string prompt = "a photo of a dog";
+  for (int i = 0; i < 95; ++i) prompt += i < 80 ? " grass" : " moon";
+  return prompt;
+}
+
+TEST(Generator, WeightsOfOneChangeNothing) {
+  Generator generator(starter());
+  Job job = jobOf({3});
+  job.syntax = api::PromptSyntax::Plain;
+  const auto plain = generator.latents(job);
+  job.syntax = api::PromptSyntax::A1111;
+  EXPECT_TRUE(at::equal(*plain, *generator.latents(job)));
+  job.prompt = "(a photo of:1.0) a (dog:1)";
+  EXPECT_TRUE(at::equal(*plain, *generator.latents(job)));
+  job.prompt = "(a photo of:1.0) a (dog:1.3)";
+  EXPECT_FALSE(at::equal(*plain, *generator.latents(job)));
+  job.prompt = "a photo of a dog";
+  job.negativePrompt = "[blurry]";
+  EXPECT_FALSE(at::equal(*plain, *generator.latents(job)));
+}
+
+TEST(Generator, ALongPromptIsReadToItsEnd) {
+  Generator generator(starter());
+  Job job = jobOf({3});
+  job.prompt = longPrompt();
+  const auto whole = generator.latents(job);
+  job.syntax = api::PromptSyntax::Plain;
+  const auto cut = generator.latents(job);
+  EXPECT_GT(((*whole - *cut).norm() / cut->norm()).item<double>(), 1e-3);
+  // Another end is another picture only where the end is read.
+  job.prompt = longPrompt() + " sea";
+  EXPECT_TRUE(at::equal(*cut, *generator.latents(job)));
+  job.syntax = api::PromptSyntax::A1111;
+  EXPECT_FALSE(at::equal(*whole, *generator.latents(job)));
+}
+
+TEST(Generator, TheShorterOfPromptAndNegativeIsFilledWithEmptyChunks) {
+  const at::NoGradGuard noGradients;
+  const auto& model = starter();
+  Job job = jobOf({4}, 1, 3);
+  job.prompt = "a dog BREAK a hill";
+  const auto encode = [&](const char* prompt) {
+    return model.textEncoder.model->forward(nn::tokenIds(model, {prompt}));
+  };
+  const auto expect = [&](const at::Tensor& text) {
+    const auto sampler =
+        diffusion::makeSampler(diffusion::NoiseSchedule(model.schedule), job.sampling);
+    const at::Tensor x =
+        tensor::normal({1, 4, 8, 8}, base::Random(4, base::Purpose::InitialLatents)) *
+        sampler->initNoiseSigma();
+    const at::Tensor out = diffusion::predict(*model.unet.model,
+                                              sampler->scaleModelInput(x, 0),
+                                              sampler->timestep(0),
+                                              text,
+                                              3,
+                                              at::kFloat);
+    const at::Tensor wanted = sampler->step(out, x, 0, {});
+    const auto made = Generator(model).latents(job);
+    EXPECT_LE(((*made - wanted).norm() / wanted.norm()).item<double>(), 1e-5);
+  };
+  const auto joined = [&](const char* first, const char* second) {
+    return at::cat({encode(first), encode(second)}, 1);
+  };
+  expect(at::cat({joined("blurry", ""), joined("a dog", "a hill")}));
+  job.prompt = "a dog";
+  job.negativePrompt = "blurry BREAK dark";
+  expect(at::cat({joined("blurry", "dark"), joined("a dog", "")}));
+}
+
+TEST(Generator, PicturesOfOneBatchMayHaveTheirOwnWords) {
+  const auto decoded =
+      [](std::int64_t maxBatch, const std::vector<Words>& words, std::int64_t seed) {
+        Generator generator(starter(), maxBatch);
+        Job job = jobOf({});
+        job.words = words;
+        for (std::size_t i = 0; i < words.size(); ++i)
+          job.seeds.push_back(seed + static_cast<std::int64_t>(i));
+        std::vector<std::int64_t> firsts;
+        Callbacks callbacks;
+        callbacks.onBatch = [&](std::int64_t first, const at::Tensor&) { firsts.push_back(first); };
+        auto pictures = generator.decode(*generator.latents(job, callbacks));
+        return std::pair(pictures, firsts);
+      };
+  const std::vector<Words> words{{"a dog", "blurry"},
+                                 {"a (red:1.4) cat", ""},
+                                 {longPrompt(), "blurry"},
+                                 {"a hill", "dark BREAK blurry"},
+                                 {"a hill", ""}};
+  const auto [together, firsts] = decoded(8, words, 20);
+  // A longer prompt does not lengthen that of another picture, so it begins another batch.
+  EXPECT_EQ(firsts, (std::vector<std::int64_t>{0, 2, 4}));
+  ASSERT_EQ(together.size(), words.size());
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto alone = decoded(1, {words[i]}, 20 + static_cast<std::int64_t>(i)).first;
+    EXPECT_LE(maxDifference(together[i], alone.front()), kBatchTolerance) << i;
+  }
+}
+
+TEST(Generator, ClipSkipReadsAnEarlierLayer) {
+  Generator generator(starter());
+  Job job = jobOf({3});
+  const auto last = generator.latents(job);
+  job.sampling.clipSkip = 2;
+  EXPECT_FALSE(at::equal(*last, *generator.latents(job)));
+  job.sampling.clipSkip = starter().textEncoder.model->config().numHiddenLayers;
+  EXPECT_TRUE(generator.latents(job));
+  ++job.sampling.clipSkip;
+  EXPECT_EQ(generator.latents(job).error().code, api::ErrorCode::BadCombination);
+}
+
 TEST(Generator, StopEndsAtTheNextSamplerStep) {
   Generator generator(starter(), 2);
   std::stop_source stop;

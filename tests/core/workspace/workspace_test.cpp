@@ -175,6 +175,9 @@ TEST_F(WorkspaceTest, TokensAreCutAsTheModelDoes) {
   EXPECT_EQ(check->pieces.size(), 1u);
   EXPECT_EQ(check->promptTokens, 5);
   EXPECT_EQ(check->limit, 75);
+  const auto weighted = m_workspace->checkToken({}, "sks", "a (photo:1.3) of {a|b} [dog] BREAK x");
+  EXPECT_EQ(weighted->promptTokens, 75 + 1);
+  EXPECT_EQ(weighted->limit, 150);
   EXPECT_GT(m_workspace->checkToken({}, "xqzvwk", "")->pieces.size(), 1u);
   EXPECT_EQ(m_workspace->checkToken({}, "", "")->promptTokens, 0);
   EXPECT_FALSE(m_workspace->checkToken({"nowhere", "latest", ""}, "sks", ""));
