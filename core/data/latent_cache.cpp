@@ -3,6 +3,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/flip.h>
+#include <ATen/ops/tensor.h>
 
 #include <charconv>
 
@@ -13,6 +14,13 @@
 
 namespace likeness::data {
 namespace {
+
+constexpr std::int64_t kSizeNumbers = 6;
+
+nn::PictureSize sizeFrom(const at::Tensor& numbers) {
+  const auto* n = numbers.const_data_ptr<std::int64_t>();
+  return {n[0], n[1], n[2], n[3], n[4], n[5]};
+}
 
 /// Shortest text that reads back as the same number.
 std::string text(double value) {
@@ -37,33 +45,39 @@ std::filesystem::path LatentCache::fileOf(const TrainingPicture& picture, bool m
   return m_folder / (base::sha256(key).substr(0, 32) + ".safetensors");
 }
 
-bool LatentCache::fits(const at::Tensor& tensor) const {
+bool LatentCache::fits(const tensor::StateDict& cached) const {
   const auto& config = m_model.vae.model->config();
   const std::int64_t side = m_resolution / config.factor();
-  return tensor.scalar_type() == at::kFloat &&
-         tensor.sizes() == at::IntArrayRef({config.latentChannels, side, side});
+  const auto holds = [&](const char* name, at::ScalarType dtype, at::IntArrayRef shape) {
+    const auto found = cached.find(name);
+    return found != cached.end() && found->second.scalar_type() == dtype &&
+           found->second.sizes() == shape;
+  };
+  const std::vector<std::int64_t> shape{config.latentChannels, side, side};
+  return cached.size() == 3 && holds("mean", at::kFloat, shape) &&
+         holds("std", at::kFloat, shape) && holds("size", at::kLong, {kSizeNumbers});
 }
 
 api::Result<Latents> LatentCache::get(const TrainingPicture& picture, bool mirrored) const {
   const auto file = fileOf(picture, mirrored);
-  if (auto cached = tensor::loadSafetensors(file);
-      cached && cached->size() == 2 && cached->contains("mean") && cached->contains("std") &&
-      fits(cached->at("mean")) && fits(cached->at("std")))
-    return Latents{cached->at("mean"), cached->at("std")};
+  if (auto cached = tensor::loadSafetensors(file); cached && fits(*cached))
+    return Latents{cached->at("mean"), cached->at("std"), sizeFrom(cached->at("size"))};
 
-  auto image = readPicture(picture, m_resolution);
-  if (!image) return api::fail(image.error());
+  auto read = readPicture(picture, m_resolution);
+  if (!read) return api::fail(read.error());
   const at::NoGradGuard noGradients;
-  at::Tensor pixels = tensor::toTensor(*image);
+  at::Tensor pixels = tensor::toTensor(read->image);
   if (mirrored) pixels = at::flip(pixels, {3});
   const at::Tensor& weight = m_model.vae.store->parameters().begin()->second;
   const nn::Posterior posterior =
       m_model.vae.model->encode(pixels.to(weight.device(), weight.scalar_type()));
   const auto kept = [](const at::Tensor& t) { return t[0].to(at::kCPU, at::kFloat).contiguous(); };
-  Latents latents{kept(posterior.mean), kept(posterior.std)};
+  Latents latents{
+      kept(posterior.mean), kept(posterior.std), mirrored ? read->mirroredSize : read->size};
   if (auto made = base::makeFolder(m_folder); !made) return api::fail(made.error());
+  const at::Tensor size = at::tensor(at::IntArrayRef(latents.size.numbers()), at::kLong);
   auto saved = tensor::saveSafetensors(
-      file, {{"mean", latents.mean}, {"std", latents.std}}, {{"format", "pt"}});
+      file, {{"mean", latents.mean}, {"std", latents.std}, {"size", size}}, {{"format", "pt"}});
   if (!saved) return api::fail(saved.error());
   return latents;
 }

@@ -10,6 +10,7 @@
 #include "core/base/reporter.h"
 #include "core/data/photo_set.h"
 #include "core/nn/stable_diffusion.h"
+#include "core/tensor/state_dict.h"
 
 namespace likeness::data {
 
@@ -17,6 +18,7 @@ namespace likeness::data {
 /// deviation are both kept, so that each step draws its own latents from them.
 struct Latents {
   at::Tensor mean, std;
+  nn::PictureSize size;  ///< of the picture that was encoded, mirrored or not
 };
 
 /// One half's pictures, ready to train on.
@@ -26,7 +28,7 @@ struct LatentSet {
   std::vector<Latents> mirrored;  ///< as many, or none when pictures are never flipped
 };
 
-/// `folder`/<key>.safetensors with mean and std; key = hash(content, model weights, crop,
+/// `folder`/<key>.safetensors with mean, std and size; key = hash(content, model weights, crop,
 /// resolution, mirrored). Pictures are encoded one by one, so the values do not depend on their
 /// neighbours. An unreadable or misshaped cache file is made anew.
 class LatentCache {
@@ -44,7 +46,7 @@ class LatentCache {
 
  private:
   std::filesystem::path fileOf(const TrainingPicture& picture, bool mirrored) const;
-  bool fits(const at::Tensor& tensor) const;
+  bool fits(const tensor::StateDict& cached) const;
 
   std::filesystem::path m_folder;
   const nn::StableDiffusion& m_model;

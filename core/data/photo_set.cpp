@@ -1,6 +1,8 @@
 // Photos: hashed once, decoded when their latents are not cached.
 #include "core/data/photo_set.h"
 
+#include <cmath>
+
 #include "core/base/hash.h"
 #include "core/image/photo.h"
 
@@ -50,13 +52,26 @@ bool unchanged(const TrainingPicture& picture) {
   return !error && bytes == picture.bytes && changed == picture.changed;
 }
 
-api::Result<api::Image> readPicture(const TrainingPicture& picture, int resolution) {
+api::Result<ReadPicture> readPicture(const TrainingPicture& picture, int resolution) {
   auto decoded = image::readPhoto(picture.file);
   // Looked at afterwards: whatever was decoded is then what was hashed.
   if (!unchanged(picture))
     return api::fail(ErrorCode::PhotoChanged, {{"file", picture.file.string()}});
   if (!decoded) return api::fail(decoded.error());
-  return image::cropAndResize(decoded->image, picture.crop, resolution, resolution);
+  const api::Image& whole = decoded->image;
+  const image::PixelRect cut = image::cutOf(whole, picture.crop, resolution, resolution);
+  // As diffusers: the whole photo scaled so that the crop has its final size.
+  const auto scaled = [&](int offset, int side) {
+    return static_cast<std::int64_t>(std::lround(1.0 * offset * resolution / side));
+  };
+  ReadPicture read{
+      image::cropAndResize(whole, picture.crop, resolution, resolution),
+      {whole.height, whole.width, scaled(cut.y, cut.height), 0, resolution, resolution},
+      {}};
+  read.mirroredSize = read.size;
+  read.size.cropLeft = scaled(cut.x, cut.width);
+  read.mirroredSize.cropLeft = scaled(whole.width - cut.x - cut.width, cut.width);
+  return read;
 }
 
 }  // namespace likeness::data

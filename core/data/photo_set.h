@@ -10,6 +10,7 @@
 #include "core/api/image.h"
 #include "core/api/requests.h"
 #include "core/api/result.h"
+#include "core/nn/conditioning.h"
 
 namespace likeness::data {
 
@@ -34,8 +35,12 @@ api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& re
                                                      const std::stop_token& stop);
 /// Whether the file is still the one that was hashed, by size and time.
 bool unchanged(const TrainingPicture& picture);
+struct ReadPicture {
+  api::Image image;
+  nn::PictureSize size, mirroredSize;  ///< of the photo, and of the photo mirrored before its crop
+};
 /// Upright sRGB, cropped and resized to resolution x resolution. Errors: PhotoChanged (also when it
 /// vanished since it was hashed), those of image::readPhoto.
-api::Result<api::Image> readPicture(const TrainingPicture& picture, int resolution);
+api::Result<ReadPicture> readPicture(const TrainingPicture& picture, int resolution);
 
 }  // namespace likeness::data

@@ -77,31 +77,26 @@ std::vector<Generator::Batch> Generator::batchesOf(const Job& job) const {
   return batches;
 }
 
-at::Tensor Generator::encode(const std::string& prompt, const Job& job, std::int64_t chunks) {
-  const Encoded key{prompt, job.syntax, job.sampling.clipSkip};
-  if (!m_encoded.contains(key)) {
-    if (m_encoded.size() >= kPromptsKept) m_encoded.clear();
-    const auto tokens = nn::promptTokens(m_model, prompt, job.syntax);
-    m_encoded[key] = nn::encodePrompt(m_model, tokens, job.sampling.clipSkip).to(m_dtype);
-  }
-  const at::Tensor encoded = m_encoded[key];
-  const at::Tensor empty = prompt.empty() ? encoded : encode({}, job, 1);
-  std::vector<at::Tensor> parts{encoded};
-  for (std::int64_t tokens = encoded.size(1); tokens < chunks * empty.size(1);
-       tokens += empty.size(1))
-    parts.push_back(empty);
-  return parts.size() == 1 ? encoded : at::cat(parts, 1);
+nn::Conditioning Generator::encode(const std::string& prompt, const Job& job, std::int64_t chunks) {
+  const Encoded key{prompt, job.syntax, job.sampling.clipSkip, chunks};
+  if (const auto known = m_encoded.find(key); known != m_encoded.end()) return known->second;
+  if (m_encoded.size() >= kPromptsKept) m_encoded.clear();
+  return m_encoded[key] =
+             nn::encodePrompt(m_model, prompt, job.syntax, {{}, job.sampling.clipSkip}, chunks)
+                 .to(m_dtype);
 }
 
-at::Tensor Generator::encodeBatch(const Job& job, const Batch& batch) {
-  const auto all = [&](std::string Words::*part) {
-    std::vector<at::Tensor> texts;
-    for (std::int64_t i = 0; i < batch.count; ++i)
-      texts.push_back(encode(wordsOf(job, batch.first + i).*part, job, batch.chunks));
-    return at::cat(texts);
-  };
-  if (!diffusion::isGuided(job.sampling.guidance)) return all(&Words::prompt);
-  return at::cat({all(&Words::negativePrompt), all(&Words::prompt)});
+nn::Conditioning Generator::encodeBatch(const Job& job, const Batch& batch) {
+  const bool zeros = m_model.isXl() && m_model.files.zerosForEmptyPrompt;
+  std::vector<nn::Conditioning> negative, positive;
+  for (std::int64_t i = batch.first; i < batch.first + batch.count; ++i) {
+    const Words words = wordsOf(job, i);
+    positive.push_back(encode(words.prompt, job, batch.chunks));
+    negative.push_back(encode(words.negativePrompt, job, batch.chunks));
+    if (zeros && words.negativePrompt.empty()) negative.back() = negative.back().withoutText();
+  }
+  if (!diffusion::isGuided(job.sampling.guidance)) return nn::joined(positive);
+  return nn::joined({nn::joined(negative), nn::joined(positive)});
 }
 
 api::Result<at::Tensor> Generator::latents(const Job& job,
@@ -133,16 +128,18 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
   const std::int64_t first = batches[index].first, count = batches[index].count;
   const auto device = deviceOf(m_model);
   const std::int64_t factor = m_model.vae.model->config().factor();
-  const auto latentSide = [&](std::int64_t pixels) {
-    return (pixels > 0 ? pixels : m_model.resolution()) / factor;
-  };
-  const std::vector<std::int64_t> shape = {
-      m_model.unet.model->config().inChannels, latentSide(job.height), latentSide(job.width)};
+  const auto side = [&](std::int64_t pixels) { return pixels > 0 ? pixels : m_model.resolution(); };
+  const auto size = nn::PictureSize::uncut(side(job.height), side(job.width));
+  const std::vector<std::int64_t> shape = {m_model.unet.model->config().inChannels,
+                                           size.targetHeight / factor,
+                                           size.targetWidth / factor};
   const std::vector<std::int64_t> seeds(job.seeds.begin() + first,
                                         job.seeds.begin() + first + count);
 
   const double guidance = job.sampling.guidance;
-  const nn::TextContext context(encodeBatch(job, batches[index]), true);
+  const nn::Conditioning text = encodeBatch(job, batches[index]);
+  const std::vector sizes(static_cast<std::size_t>(text.context.size(0)), size);
+  const nn::TextContext context(text.withSizes(sizes), true);
 
   nn::NoiseScheduleConfig schedule = m_model.schedule;
   if (job.sampling.zeroSnr != api::ZeroSnr::Auto)

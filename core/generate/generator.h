@@ -10,7 +10,7 @@
 
 #include "core/api/image.h"
 #include "core/api/requests.h"
-#include "core/nn/stable_diffusion.h"
+#include "core/nn/encode_text.h"
 
 namespace likeness::generate {
 
@@ -74,14 +74,14 @@ class Generator {
   struct Encoded {
     std::string prompt;
     api::PromptSyntax syntax;
-    std::int64_t clipSkip;
+    std::int64_t clipSkip, chunks;
     auto operator<=>(const Encoded&) const = default;
   };
   std::vector<Batch> batchesOf(const Job& job) const;
-  /// [1, 77 k, D], k = `chunks` at least what the prompt needs.
-  at::Tensor encode(const std::string& prompt, const Job& job, std::int64_t chunks);
+  /// One row of at least `chunks` chunks.
+  nn::Conditioning encode(const std::string& prompt, const Job& job, std::int64_t chunks);
   /// [uncond, cond] of a batch when guided, else [cond].
-  at::Tensor encodeBatch(const Job& job, const Batch& batch);
+  nn::Conditioning encodeBatch(const Job& job, const Batch& batch);
   api::Result<at::Tensor> sampleBatch(const Job& job,
                                       const std::vector<Batch>& batches,
                                       std::size_t index,
@@ -90,7 +90,7 @@ class Generator {
   const nn::StableDiffusion& m_model;
   std::int64_t m_maxBatch;
   at::ScalarType m_dtype;
-  std::map<Encoded, at::Tensor> m_encoded;
+  std::map<Encoded, nn::Conditioning> m_encoded;
 };
 
 /// The most pictures, up to `wanted`, whose batch fits into `availableMiB` (an estimate from the

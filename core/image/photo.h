@@ -25,6 +25,15 @@ struct Decoded {
 };
 api::Result<Decoded> readPhoto(const std::filesystem::path& file);
 
+/// Pixels of a picture.
+struct PixelRect {
+  int x = 0, y = 0, width = 0, height = 0;
+};
+/// What cropAndResize takes of an image.
+PixelRect cutOf(const api::Image& image,
+                const std::optional<api::CropRect>& crop,
+                int width,
+                int height);
 /// Antialiased resize (area when shrinking, Lanczos when growing); never changes the aspect of the
 /// crop: crops first. `crop` in fractions; absent = the largest centred rectangle of the target's
 /// aspect.

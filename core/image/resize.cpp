@@ -19,11 +19,10 @@ api::Image resized(const cv::Mat& picture, int width, int height) {
 
 }  // namespace
 
-api::Image cropAndResize(const api::Image& image,
-                         const std::optional<api::CropRect>& crop,
-                         int width,
-                         int height) {
-  const cv::Mat picture = toMatrix(image);
+PixelRect cutOf(const api::Image& image,
+                const std::optional<api::CropRect>& crop,
+                int width,
+                int height) {
   const api::CropRect part = crop.value_or(api::CropRect{});
   // Pixels of the part, then the largest centred rectangle of the target's aspect in it.
   const double left = std::clamp(part.x, 0.0, 1.0) * image.width;
@@ -39,7 +38,15 @@ api::Image cropAndResize(const api::Image& image,
       std::clamp(static_cast<int>(std::lround(left + (partWidth - w) / 2)), 0, image.width - w);
   const int y =
       std::clamp(static_cast<int>(std::lround(top + (partHeight - h) / 2)), 0, image.height - h);
-  return resized(picture(cv::Rect(x, y, w, h)), width, height);
+  return {x, y, w, h};
+}
+
+api::Image cropAndResize(const api::Image& image,
+                         const std::optional<api::CropRect>& crop,
+                         int width,
+                         int height) {
+  const PixelRect cut = cutOf(image, crop, width, height);
+  return resized(toMatrix(image)(cv::Rect(cut.x, cut.y, cut.width, cut.height)), width, height);
 }
 
 api::Image thumbnail(const api::Image& image, int maxSide) {

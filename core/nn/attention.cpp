@@ -3,13 +3,14 @@
 
 namespace likeness::nn {
 
-TextContext::TextContext(at::Tensor states, bool reuse) : m_states(std::move(states)) {
+TextContext::TextContext(Conditioning conditioning, bool reuse)
+    : m_conditioning(std::move(conditioning)) {
   if (reuse) m_kept = std::make_shared<std::unordered_map<const Attention*, KeyValue>>();
 }
 
 TextContext TextContext::as(at::ScalarType dtype) const {
   TextContext converted = *this;
-  converted.m_states = m_states.to(dtype);
+  converted.m_conditioning = m_conditioning.to(dtype);
   return converted;
 }
 
@@ -30,7 +31,7 @@ at::Tensor Attention::operator()(const at::Tensor& x) const {
 
 at::Tensor Attention::operator()(const at::Tensor& x, const TextContext& text) const {
   const auto keyValue = [&]() -> TextContext::KeyValue {
-    return {m_toK(text.m_states), m_toV(text.m_states)};
+    return {m_toK(text.states()), m_toV(text.states())};
   };
   TextContext::KeyValue kept;
   if (!text.m_kept) {

@@ -4,20 +4,24 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/nn/conditioning.h"
 #include "core/nn/layers.h"
 
 namespace likeness::nn {
 
 class Attention;
 
-/// The text that the UNet attends to. With `reuse`, each cross-attention keeps its keys and values
-/// of this text, so that a sampler computes them once: valid while weights, adapters and dtype stay
-/// as they are, and only without gradients.
+/// The conditioning as the UNet uses it. With `reuse`, each cross-attention keeps its keys and
+/// values of this text, so that a sampler computes them once: valid while weights, adapters and
+/// dtype stay as they are, and only without gradients.
 class TextContext {
  public:
+  TextContext(Conditioning conditioning, bool reuse = false);  // implicit, as the next
   /// states [N, tokens, crossAttentionDim].
-  TextContext(at::Tensor states, bool reuse = false);  // implicit: a tensor is a context
-  const at::Tensor& states() const { return m_states; }
+  TextContext(at::Tensor states, bool reuse = false)
+      : TextContext(Conditioning(std::move(states)), reuse) {}
+  const Conditioning& conditioning() const { return m_conditioning; }
+  const at::Tensor& states() const { return m_conditioning.context; }
   /// The same text for computing in `dtype`; kept keys and values are shared.
   TextContext as(at::ScalarType dtype) const;
 
@@ -26,7 +30,7 @@ class TextContext {
   struct KeyValue {
     at::Tensor key, value;
   };
-  at::Tensor m_states;
+  Conditioning m_conditioning;
   std::shared_ptr<std::unordered_map<const Attention*, KeyValue>> m_kept;  ///< null = not reused
 };
 

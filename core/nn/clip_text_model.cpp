@@ -1,11 +1,11 @@
 // CLIP's text encoder: a causal transformer, norms before each part.
 #include "core/nn/clip_text_model.h"
 
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
-
-#include <algorithm>
 
 namespace likeness::nn {
 // Named, not anonymous: the Parts below hold these types, and unity builds join files.
@@ -49,32 +49,67 @@ struct ClipTextModel::Parts {
   Embedding tokenEmbedding, positionEmbedding;
   std::vector<clip::ClipEncoderLayer> layers;
   LayerNorm finalLayerNorm;
+  std::optional<Linear> textProjection;
 
-  Parts(const Weights& w, const ClipTextConfig& c)
+  Parts(const Weights& root, const Weights& w, const ClipTextConfig& c)
       : tokenEmbedding(w / "embeddings" / "token_embedding", c.vocabSize, c.hiddenSize),
         positionEmbedding(
             w / "embeddings" / "position_embedding", c.maxPositionEmbeddings, c.hiddenSize),
         finalLayerNorm(w / "final_layer_norm", c.hiddenSize, c.layerNormEps) {
     for (std::int64_t i = 0; i < c.numHiddenLayers; ++i)
       layers.emplace_back(w / "encoder" / "layers" / i, c);
+    if (c.projectionDim > 0)
+      textProjection.emplace(root / "text_projection", c.hiddenSize, c.projectionDim, false);
+  }
+
+  /// Layers first .. last - 1.
+  at::Tensor run(at::Tensor x, std::int64_t first, std::int64_t last) const {
+    for (std::int64_t i = first; i < last; ++i) x = layers[static_cast<std::size_t>(i)](x);
+    return x;
   }
 };
 
 ClipTextModel::ClipTextModel(const Weights& weights, const ClipTextConfig& config)
-    : m_config(config), m_parts(std::make_unique<const Parts>(weights / "text_model", config)) {}
+    : m_config(config),
+      m_parts(std::make_unique<const Parts>(weights, weights / "text_model", config)) {}
 ClipTextModel::~ClipTextModel() = default;
+
+at::Tensor ClipTextModel::embed(const at::Tensor& inputIds,
+                                std::optional<at::ScalarType> dtype) const {
+  const Parts& parts = *m_parts;
+  const auto compute = dtype.value_or(parts.tokenEmbedding.masterDtype());
+  const at::Tensor positions = at::arange(inputIds.size(1), inputIds.options());
+  return parts.tokenEmbedding(inputIds, compute) + parts.positionEmbedding(positions, compute);
+}
 
 at::Tensor ClipTextModel::forward(const at::Tensor& inputIds,
                                   std::optional<at::ScalarType> dtype,
                                   std::int64_t clipSkip) const {
-  const Parts& parts = *m_parts;
-  const auto compute = dtype.value_or(parts.tokenEmbedding.masterDtype());
-  const at::Tensor positions = at::arange(inputIds.size(1), inputIds.options());
-  at::Tensor x =
-      parts.tokenEmbedding(inputIds, compute) + parts.positionEmbedding(positions, compute);
-  const auto layers = static_cast<std::ptrdiff_t>(parts.layers.size()) - (clipSkip - 1);
-  std::for_each_n(parts.layers.begin(), layers, [&](const auto& layer) { x = layer(x); });
-  return parts.finalLayerNorm(x);
+  const std::int64_t layers = m_config.numHiddenLayers - (clipSkip - 1);
+  return m_parts->finalLayerNorm(m_parts->run(embed(inputIds, dtype), 0, layers));
+}
+
+ClipTextModel::XlOutput ClipTextModel::forwardXl(const at::Tensor& inputIds,
+                                                 std::int64_t endId,
+                                                 std::optional<at::ScalarType> dtype,
+                                                 std::int64_t clipSkip) const {
+  const std::int64_t layers = m_config.numHiddenLayers;
+  XlOutput out;
+  out.states = m_parts->run(embed(inputIds, dtype), 0, layers - clipSkip);
+  if (!m_parts->textProjection) return out;
+  const at::Tensor last =
+      m_parts->finalLayerNorm(m_parts->run(out.states, layers - clipSkip, layers));
+  const at::Tensor rows = at::arange(inputIds.size(0), inputIds.options());
+  const at::Tensor ends = (inputIds == endId).to(at::kLong).argmax(1);
+  out.pooled = (*m_parts->textProjection)(last.index({rows, ends}));
+  return out;
+}
+
+bool ClipTextModel::isReadByXl(std::string_view key) const {
+  if (m_config.projectionDim > 0) return true;
+  const std::string last =
+      "text_model.encoder.layers." + std::to_string(m_config.numHiddenLayers - 1) + ".";
+  return !key.starts_with(last) && !key.starts_with("text_model.final_layer_norm.");
 }
 
 }  // namespace likeness::nn

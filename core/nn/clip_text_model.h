@@ -1,4 +1,5 @@
-// CLIP's text encoder (transformers' CLIPTextModel), final layer norm included.
+// CLIP's text encoder (transformers' CLIPTextModel, and CLIPTextModelWithProjection where the
+// config has a projection).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,15 +18,31 @@ class ClipTextModel {
  public:
   ClipTextModel(const Weights& weights, const ClipTextConfig& config);
   ~ClipTextModel();
-  /// [N, tokens] int64 -> hidden state after the final layer norm, [N, tokens, hidden]: of the last
-  /// layer (clipSkip 1), of the one before (2), ... Computes in `dtype`, by default that of the
-  /// masters (layers.h). clipSkip is at most the number of layers.
+  /// [N, tokens] int64 -> hidden state after the final layer norm, [N, tokens, hidden], of the last
+  /// layer (clipSkip 1), of the one before (2), ...; clipSkip is at most the number of layers.
+  /// Computes in `dtype`, by default that of the masters (layers.h).
   at::Tensor forward(const at::Tensor& inputIds,
                      std::optional<at::ScalarType> dtype = {},
                      std::int64_t clipSkip = 1) const;
+
+  struct XlOutput {
+    at::Tensor states;  ///< [N, tokens, hidden]
+    at::Tensor pooled;  ///< [N, projectionDim]; undefined without projection
+  };
+  /// What SDXL reads: the state before the last `clipSkip` layers, without the final layer norm;
+  /// and, with a projection, the projected final state of the first `endId` in each row (of its
+  /// first token where there is none, as transformers). Without one the last layers do not run.
+  XlOutput forwardXl(const at::Tensor& inputIds,
+                     std::int64_t endId,
+                     std::optional<at::ScalarType> dtype = {},
+                     std::int64_t clipSkip = 1) const;
+  /// Whether forwardXl, at clipSkip 1, depends on the parameter.
+  bool isReadByXl(std::string_view key) const;
   const ClipTextConfig& config() const { return m_config; }
 
  private:
+  at::Tensor embed(const at::Tensor& inputIds, std::optional<at::ScalarType> dtype) const;
+
   ClipTextConfig m_config;
   struct Parts;
   std::unique_ptr<const Parts> m_parts;

@@ -40,6 +40,8 @@ api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                dtype)},
       {UNet, sources(replaceUnet ? *replaceUnet : model.unet.store->stateDict(), dtype)},
       {Vae, sources(model.vae.store->stateDict(), dtype)}};
+  if (model.isXl())
+    parts.networks.emplace(TextEncoder2, sources(model.textEncoder2.store->stateDict(), dtype));
   api::Result<void> written;
   const auto always = [](std::uint64_t, std::uint64_t) { return true; };
   if (auto done = weights::writeModelFolder(parts, building, kShardBytes, always); !done)

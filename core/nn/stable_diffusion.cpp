@@ -1,12 +1,6 @@
 // From files to networks.
 #include "core/nn/stable_diffusion.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/tensor.h>
-
-#include <algorithm>
 #include <future>
 
 #include "core/base/hash.h"
@@ -81,18 +75,26 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
                      {{"file", stored.path.string()}, {"reason", reason}});
   };
   const weights::ModelConfigs& configs = stored.configs;
-  if (configs.unet.addedInputDim > 0)
-    return refuse(
-        "its UNet takes a pooled text embedding, as SDXL's does, which is not computed yet");
   if (configs.unet.inChannels != configs.vae.latentChannels)
     return refuse("it is a model for " + stored.variant + ", which is not computed yet");
-  auto tokenizer = text::ClipTokenizer::load(stored.tokenizer.folder, stored.tokenizer.pad);
+  const auto loadTokenizer = [&](const weights::TokenizerFiles& from,
+                                 const ClipTextConfig& text) -> api::Result<text::ClipTokenizer> {
+    auto loaded = text::ClipTokenizer::load(from.folder, from.pad);
+    if (loaded && loaded->vocabularySize() > text.vocabSize)
+      return api::fail(
+          stored.isFolder ? api::ErrorCode::BadModelFolder : api::ErrorCode::BadModelFile,
+          {{stored.isFolder ? "folder" : "file", stored.path.string()},
+           {"reason", "the tokenizer has more entries than the text encoder"}});
+    return loaded;
+  };
+  auto tokenizer = loadTokenizer(stored.tokenizer, configs.text);
   if (!tokenizer) return api::fail(tokenizer.error());
-  if (tokenizer->vocabularySize() > configs.text.vocabSize)
-    return api::fail(
-        stored.isFolder ? api::ErrorCode::BadModelFolder : api::ErrorCode::BadModelFile,
-        {{stored.isFolder ? "folder" : "file", stored.path.string()},
-         {"reason", "the tokenizer has more entries than the text encoder"}});
+  StableDiffusion model{{}, std::move(*tokenizer), {}, {}, {}, configs.schedule, {}};
+  if (configs.text2) {
+    auto second = loadTokenizer(stored.tokenizer2, *configs.text2);
+    if (!second) return api::fail(second.error());
+    model.tokenizer2 = std::move(*second);
+  }
 
   auto hash = std::async(std::launch::async, [&stored] { return hashOf(stored); });
   const auto load = [&]<class Model, class Config>(weights::NetworkKind kind,
@@ -106,9 +108,11 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
     return {};
   };
   using enum weights::NetworkKind;
-  StableDiffusion model{{}, std::move(*tokenizer), {}, {}, {}, configs.schedule, {}};
   if (auto done = load(TextEncoder, configs.text, options.dtype, model.textEncoder); !done)
     return api::fail(done.error());
+  if (configs.text2)
+    if (auto done = load(TextEncoder2, *configs.text2, options.dtype, model.textEncoder2); !done)
+      return api::fail(done.error());
   if (auto done = load(UNet, configs.unet, options.dtype, model.unet); !done)
     return api::fail(done.error());
   if (auto done = load(Vae, configs.vae, options.vaeDtype, model.vae); !done)
@@ -116,7 +120,8 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
   auto hashed = hash.get();
   if (!hashed) return api::fail(hashed.error());
   model.weightHash = std::move(*hashed);
-  if (stop.stop_requested()) model.textEncoder = {}, model.unet = {}, model.vae = {};
+  if (stop.stop_requested())
+    model.textEncoder = model.textEncoder2 = {}, model.unet = {}, model.vae = {};
   model.files = std::move(stored);
   return model;
 }
@@ -127,43 +132,6 @@ api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& file
   auto stored = weights::openModel(files);
   if (!stored) return api::fail(stored.error());
   return loadNetworks(std::move(*stored), options, stop);
-}
-
-text::PromptTokens promptTokens(const StableDiffusion& model,
-                                std::string_view prompt,
-                                api::PromptSyntax syntax) {
-  const std::int64_t length = model.textEncoder.model->config().maxPositionEmbeddings;
-  return text::tokenizePrompt(model.tokenizer, prompt, syntax, static_cast<std::size_t>(length));
-}
-
-at::Tensor encodePrompt(const StableDiffusion& model,
-                        const text::PromptTokens& tokens,
-                        std::int64_t clipSkip) {
-  const auto device = model.textEncoder.store->parameters().begin()->second.device();
-  std::vector<at::Tensor> parts;
-  for (const text::PromptChunk& chunk : tokens.chunks) {
-    const at::Tensor ids = at::tensor(chunk.ids).unsqueeze(0).to(device);
-    at::Tensor z = model.textEncoder.model->forward(ids, {}, clipSkip);
-    if (chunk.isWeighted()) {
-      const at::Tensor before = z.to(at::kFloat);
-      const at::Tensor after = before * at::tensor(chunk.weights).unsqueeze(1).to(device);
-      z = (after * (before.mean() / after.mean())).to(z.scalar_type());
-    }
-    parts.push_back(z);
-  }
-  return at::cat(parts, 1);
-}
-
-at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts) {
-  const std::int64_t length = model.textEncoder.model->config().maxPositionEmbeddings;
-  at::Tensor ids = at::empty({static_cast<std::int64_t>(prompts.size()), length}, at::kLong);
-  auto* row = ids.mutable_data_ptr<std::int64_t>();
-  for (const std::string& prompt : prompts)
-    row = std::ranges::copy(model.tokenizer.encodePadded(prompt, static_cast<std::size_t>(length)),
-                            row)
-              .out;
-  const auto& parameters = model.textEncoder.store->parameters();
-  return ids.to(parameters.begin()->second.device());
 }
 
 }  // namespace likeness::nn

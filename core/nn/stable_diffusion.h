@@ -33,7 +33,10 @@ struct StableDiffusion {
   Network<UNet2DConditionModel> unet;
   Network<AutoencoderKL> vae;
   NoiseScheduleConfig schedule;
-  std::string weightHash;           ///< SHA-256 over the hashes of the weight files, hex
+  std::string weightHash;                    ///< SHA-256 over the hashes of the weight files, hex
+  text::ClipTokenizer tokenizer2 = {};       ///< SDXL's, which pads with "!"
+  Network<ClipTextModel> textEncoder2 = {};  ///< null unless it is an SDXL model
+  bool isXl() const { return textEncoder2.model != nullptr; }
   std::int64_t resolution() const;  ///< pixels the UNet was made for: sample_size * VAE factor
 };
 
@@ -62,16 +65,5 @@ api::Result<void> saveStableDiffusion(const StableDiffusion& model,
                                       at::ScalarType dtype,
                                       const tensor::StateDict* replaceUnet = nullptr,
                                       const tensor::StateDict* replaceTextEncoder = nullptr);
-/// Token ids of prompts as they are (captions), padded: [N, 77] int64.
-at::Tensor tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts);
-/// The chunks of a prompt for the model's text encoder.
-text::PromptTokens promptTokens(const StableDiffusion& model,
-                                std::string_view prompt,
-                                api::PromptSyntax syntax);
-/// Chunks encoded one by one, weighted (in fp32) and joined: [1, 77 k, D] in the dtype of the
-/// masters.
-at::Tensor encodePrompt(const StableDiffusion& model,
-                        const text::PromptTokens& tokens,
-                        std::int64_t clipSkip = 1);
 
 }  // namespace likeness::nn

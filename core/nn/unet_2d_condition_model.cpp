@@ -137,6 +137,7 @@ LevelConfig levelConfig(const UNet2DConditionConfig& c, std::size_t level, bool 
 struct UNet2DConditionModel::Parts {
   Conv2d convIn;
   unet::TimestepEmbedding timeEmbedding;
+  std::optional<unet::TimestepEmbedding> addEmbedding;  ///< of SDXL's pooled text and sizes
   std::vector<unet::DownBlock2D> downBlocks;
   unet::MidBlock2D midBlock;
   std::vector<unet::UpBlock2D> upBlocks;
@@ -153,6 +154,8 @@ struct UNet2DConditionModel::Parts {
         convOut(w / "conv_out", c.blockOutChannels[0], c.outChannels, 3, 1, 1) {
     const auto& channels = c.blockOutChannels;
     const std::size_t levels = channels.size();
+    if (c.addedInputDim > 0)
+      addEmbedding.emplace(w / "add_embedding", c.addedInputDim, 4 * c.blockOutChannels[0]);
     for (std::size_t i = 0; i < levels; ++i) {
       const bool attention = c.downBlockTypes[i] == "CrossAttnDownBlock2D";
       downBlocks.emplace_back(w / "down_blocks" / static_cast<std::int64_t>(i),
@@ -187,10 +190,18 @@ at::Tensor UNet2DConditionModel::forward(const at::Tensor& sample,
   const Parts& parts = *m_parts;
   const auto dtype = sample.scalar_type();
   const TextContext context = text.as(dtype);
-  const at::Tensor sinusoids = timestepEmbedding(
-      timesteps, m_config.blockOutChannels[0], m_config.flipSinToCos, m_config.freqShift);
+  const auto sinusoids = [&](const at::Tensor& numbers, std::int64_t size) {
+    return timestepEmbedding(numbers, size, m_config.flipSinToCos, m_config.freqShift).to(dtype);
+  };
+  at::Tensor embedding = parts.timeEmbedding(sinusoids(timesteps, m_config.blockOutChannels[0]));
+  if (parts.addEmbedding) {
+    const auto& [states, pooled, ids] = context.conditioning();
+    const at::Tensor sizes = sinusoids(ids.flatten(), m_config.addedTimeDim);
+    embedding =
+        embedding + (*parts.addEmbedding)(at::cat({pooled, sizes.view({ids.size(0), -1})}, 1));
+  }
   // Every resnet begins with the SiLU of the embedding, so it is taken once.
-  const at::Tensor time = at::silu(parts.timeEmbedding(sinusoids.to(dtype)));
+  const at::Tensor time = at::silu(embedding);
 
   at::Tensor x = parts.convIn(sample);
   std::vector<at::Tensor> skips{x};

@@ -16,8 +16,9 @@ class UNet2DConditionModel {
  public:
   UNet2DConditionModel(const Weights& weights, const UNet2DConditionConfig& config);
   ~UNet2DConditionModel();
-  /// sample [N, in, h, w], timesteps [N] (int64 or float), text [N, tokens, crossAttentionDim] ->
-  /// [N, out, h, w]. Computes in sample's dtype (layers.h) and returns it; the text is converted.
+  /// sample [N, in, h, w], timesteps [N] (int64 or float), text [N, tokens, crossAttentionDim],
+  /// with pooled text and sizes where the config has addedInputDim -> [N, out, h, w]. Computes in
+  /// sample's dtype (layers.h) and returns it; the text is converted.
   at::Tensor forward(const at::Tensor& sample,
                      const at::Tensor& timesteps,
                      const TextContext& text) const;

@@ -13,9 +13,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kMiB = 1 << 20;
-/// Values kept for the backward pass per pixel and channel of each UNet layer. Fits 0.74 GiB in
-/// bf16 for Stable Diffusion 1.5 at 512 px, and what the starter model takes.
-constexpr std::int64_t kKeptPerLayer = 36;
+/// Values kept for the backward pass per pixel and channel of each UNet layer: by its resnet, and
+/// by each of its transformer blocks. One of each fits 0.74 GiB in bf16 for Stable Diffusion 1.5 at
+/// 512 px, and what the starter model takes.
+constexpr std::int64_t kKeptByResnet = 12, kKeptByTransformer = 24;
 /// The same per token and width of a text-encoder layer.
 constexpr std::int64_t kKeptPerTextLayer = 30;
 /// Whatever the allocator and the kernels hold besides.
@@ -30,12 +31,16 @@ std::int64_t activationMiB(const ModelSize& size,
   for (std::size_t level = 0; level < channels.size(); ++level) {
     const auto& perBlock = size.unet.layersPerBlock;
     const std::int64_t layers = 2 * perBlock[std::min(level, perBlock.size() - 1)] + 1;
-    values += side * side * channels[level] * layers * kKeptPerLayer;
+    const bool attends = size.unet.downBlockTypes[level] == "CrossAttnDownBlock2D";
+    const std::int64_t depth =
+        attends ? weights::ofBlock(size.unet.transformerLayersPerBlock, level) : 0;
+    values += side * side * channels[level] * layers * (kKeptByResnet + depth * kKeptByTransformer);
     side = (side + 1) / 2;
   }
   if (recipe.training.method == api::Method::Full && recipe.training.trainTextEncoder)
-    values += size.text.maxPositionEmbeddings * size.text.hiddenSize * size.text.numHiddenLayers *
-              kKeptPerTextLayer;
+    for (const nn::ClipTextConfig& text : size.texts)
+      values +=
+          text.maxPositionEmbeddings * text.hiddenSize * text.numHiddenLayers * kKeptPerTextLayer;
   const std::int64_t rows = recipe.training.batchSize * (recipe.prior.classImages > 0 ? 2 : 1);
   return rows * values * (compute == at::kBFloat16 ? 2 : 4) / kMiB;
 }
@@ -90,7 +95,8 @@ ModelSize measureModel(const weights::StoredModel& model,
         }))
       size.loraUnits += shape[0] + shape[1];
   size.unet = model.configs.unet;
-  size.text = model.configs.text;
+  size.texts = {model.configs.text};
+  if (model.configs.text2) size.texts.push_back(*model.configs.text2);
   size.latentFactor = model.configs.vae.factor();
   size.resolution = model.resolution();
   size.vaeChannels = model.configs.vae.blockOutChannels.front();

@@ -17,7 +17,7 @@ struct ModelSize {
   std::int64_t resolution = 0;
   std::int64_t latentFactor = 8;  ///< pixels per latent
   nn::UNet2DConditionConfig unet;
-  nn::ClipTextConfig text;
+  std::vector<nn::ClipTextConfig> texts;
   std::int64_t vaeChannels = 128;  ///< at full resolution
 };
 ModelSize measureModel(const weights::StoredModel& model,

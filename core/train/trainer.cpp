@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "core/diffusion/losses.h"
 #include "core/nn/adapters.h"
@@ -44,6 +45,7 @@ struct Trainer::Batch {
   std::vector<at::Tensor> latents, noise;  ///< [4, h, w] fp32 each
   std::vector<std::int64_t> timesteps;
   std::vector<std::string> prompts;
+  std::vector<nn::PictureSize> sizes;
 };
 
 Trainer::Trainer(nn::StableDiffusion& model,
@@ -66,9 +68,13 @@ Trainer::Trainer(nn::StableDiffusion& model,
 
 std::vector<Trainable> Trainer::markTrainable() {
   std::vector<Trainable> trainables;
-  const auto add = [&](const std::string& part, const tensor::StateDict& tensors, double rate) {
+  const auto add = [&](const std::string& part,
+                       const tensor::StateDict& tensors,
+                       double rate,
+                       const std::function<bool(const std::string&)>& isUsed = {}) {
     for (const auto& [key, tensor] : tensors)
-      trainables.push_back({part + "." + key, tensor.requires_grad_(true), rate});
+      if (!isUsed || isUsed(key))
+        trainables.push_back({part + "." + key, tensor.requires_grad_(true), rate});
     m_weights[part] = tensors;
   };
   if (m_recipe.training.method == api::Method::Lora) {
@@ -79,10 +85,17 @@ std::vector<Trainable> Trainer::markTrainable() {
     return trainables;
   }
   add("unet", m_model.unet.store->parameters(), m_recipe.training.learningRate);
-  if (m_recipe.training.trainTextEncoder)
-    add("text_encoder",
-        m_model.textEncoder.store->parameters(),
-        m_recipe.training.textEncoderLearningRate);
+  if (!m_recipe.training.trainTextEncoder) return trainables;
+  for (const auto& [part, encoder] : {std::pair("text_encoder", &m_model.textEncoder),
+                                      std::pair("text_encoder_2", &m_model.textEncoder2)}) {
+    if (!encoder->model) continue;
+    add(part,
+        encoder->store->parameters(),
+        m_recipe.training.textEncoderLearningRate,
+        [&, &clip = *encoder->model](const std::string& key) {
+          return !m_model.isXl() || clip.isReadByXl(key);
+        });
+  }
   return trainables;
 }
 
@@ -93,18 +106,15 @@ void Trainer::encodeFrozenPrompts() {
   const at::NoGradGuard noGradients;
   for (const data::LatentSet* set : {&m_subject, &m_classes})
     for (const data::TrainingPicture& picture : set->pictures)
-      if (at::Tensor& text = m_frozenText[picture.prompt]; !text.defined())
-        text = m_model.textEncoder.model->forward(
-            nn::tokenIds(m_model, {picture.prompt}).to(m_device), m_compute);
+      if (!m_frozenText.contains(picture.prompt))
+        m_frozenText[picture.prompt] = nn::encodeText(m_model, {picture.prompt}, {m_compute});
 }
 
-at::Tensor Trainer::encode(const std::vector<std::string>& prompts) const {
-  if (m_frozenText.empty())
-    return m_model.textEncoder.model->forward(nn::tokenIds(m_model, prompts).to(m_device),
-                                              m_compute);
-  std::vector<at::Tensor> rows;
+nn::Conditioning Trainer::encode(const std::vector<std::string>& prompts) const {
+  if (m_frozenText.empty()) return nn::encodeText(m_model, prompts, {m_compute});
+  std::vector<nn::Conditioning> rows;
   for (const std::string& prompt : prompts) rows.push_back(m_frozenText.at(prompt));
-  return at::cat(rows);
+  return nn::joined(rows);
 }
 
 void Trainer::addToBatch(Batch& batch,
@@ -120,6 +130,7 @@ void Trainer::addToBatch(Batch& batch,
   batch.noise.push_back(tensor::normal(shape, noise));
   batch.timesteps.push_back(draw.timestep);
   batch.prompts.push_back(set.pictures[picture].prompt);
+  batch.sizes.push_back(latents.size);
 }
 
 Trainer::Batch Trainer::makeBatch(std::int64_t step, std::int64_t microBatch) const {
@@ -164,7 +175,8 @@ Trainer::Prediction Trainer::predict(const Batch& batch) const {
   const at::Tensor noise = at::stack(batch.noise).to(m_device);
   const at::Tensor timesteps = at::tensor(batch.timesteps, at::kLong).to(m_device);
   const at::Tensor noisy = m_schedule.addNoise(latents, noise, timesteps).to(m_compute);
-  return {m_model.unet.model->forward(noisy, timesteps, encode(batch.prompts)),
+  const nn::Conditioning text = encode(batch.prompts).withSizes(batch.sizes);
+  return {m_model.unet.model->forward(noisy, timesteps, text),
           m_schedule.target(latents, noise, timesteps)};
 }
 

@@ -12,7 +12,7 @@
 #include "core/data/data_plan.h"
 #include "core/data/latent_cache.h"
 #include "core/diffusion/noise_schedule.h"
-#include "core/nn/stable_diffusion.h"
+#include "core/nn/encode_text.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
 
@@ -36,7 +36,8 @@ struct StepReport {
 class Trainer {
  public:
   /// Marks what is trained: a LoRA is attached fresh to the UNet; else the UNet's parameters, and
-  /// the text encoder's when asked for. `classes` may be empty. Refers to `model`.
+  /// the text encoders' when asked for (those that the conditioning depends on). `classes` may be
+  /// empty. Refers to `model`.
   Trainer(nn::StableDiffusion& model,
           const api::TrainRequest& recipe,
           data::LatentSet subject,
@@ -56,8 +57,8 @@ class Trainer {
   AdamW& optimizer() { return m_optimizer; }
   const AdamW& optimizer() const { return m_optimizer; }
   const data::DataPlan& plan() const { return m_plan; }
-  /// What is trained, by part ("unet", "text_encoder", "adapter") and by key as it is saved;
-  /// sharing memory.
+  /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter") and by key,
+  /// sharing memory: all of each network that is trained.
   const std::map<std::string, tensor::StateDict>& weights() const { return m_weights; }
 
  private:
@@ -71,7 +72,7 @@ class Trainer {
                   const data::Draw& draw,
                   const base::Random& posterior,
                   const base::Random& noise) const;
-  at::Tensor encode(const std::vector<std::string>& prompts) const;
+  nn::Conditioning encode(const std::vector<std::string>& prompts) const;
   struct Prediction {
     at::Tensor predicted, target;  ///< [rows, 4, h, w]
   };
@@ -86,7 +87,7 @@ class Trainer {
   const diffusion::NoiseSchedule m_schedule;
   const data::DataPlan m_plan;
   const LrSchedule m_lrSchedule;
-  std::map<std::string, at::Tensor> m_frozenText;  ///< [1, tokens, width] by prompt
+  std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
   std::map<std::string, tensor::StateDict> m_weights;
   AdamW m_optimizer;
 };

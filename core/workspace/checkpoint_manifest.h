@@ -25,6 +25,7 @@ inline constexpr std::string_view kCheckpointsFolder = "checkpoints";
 inline constexpr std::string_view kManifestFile = "manifest.json";
 inline constexpr std::string_view kUnetFile = "unet.safetensors";
 inline constexpr std::string_view kTextEncoderFile = "text_encoder.safetensors";
+inline constexpr std::string_view kTextEncoder2File = "text_encoder_2.safetensors";  ///< SDXL
 inline constexpr std::string_view kAdapterFile = "adapter.safetensors";
 inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
 

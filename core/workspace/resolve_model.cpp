@@ -103,6 +103,7 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
   };
   use(kUnetFile, model->files.unet);
   use(kTextEncoderFile, model->files.textEncoder);
+  use(kTextEncoder2File, model->files.textEncoder2);
   use(kAdapterFile, model->adapterFile);
   model->step = checkpoint->step;
   model->run = std::move(*request);

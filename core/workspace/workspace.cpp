@@ -17,8 +17,9 @@ using namespace api;
 
 namespace {
 
-/// The recipe of models that bring none.
-constexpr std::string_view kFamilyPreset = "presets/stable-diffusion-1.yaml";
+/// The recipes of models that bring none.
+constexpr std::string_view kPreset = "presets/stable-diffusion-1.yaml",
+                           kXlPreset = "presets/stable-diffusion-xl.yaml";
 constexpr std::string_view kModelRecipe = "likeness.yaml";
 
 class FolderWorkspace : public Workspace {
@@ -67,10 +68,13 @@ class FolderWorkspace : public Workspace {
     if (!model) return fail(model.error());
     const fs::path own = model->files.path / kModelRecipe;
     std::error_code error;
+    const auto preset = [&] {
+      const auto stored = weights::openModel(model->files);
+      const bool xl = stored && stored->family == weights::Family::StableDiffusionXl;
+      return m_resources / (xl ? kXlPreset : kPreset);
+    };
     TrainRequest recipe;
-    if (auto read = config::applyYamlFile(
-            recipe, fs::exists(own, error) ? own : m_resources / kFamilyPreset);
-        !read)
+    if (auto read = config::applyYamlFile(recipe, fs::exists(own, error) ? own : preset()); !read)
       return fail(read.error());
     recipe.base = base;
     return recipe;

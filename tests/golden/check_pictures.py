@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The same pictures from the same noise by likeness-cli and by diffusers. Needs diffusers; prints one JSON line and fails
-when a channel differs by more than --limit of 255.
+when a channel differs by more than --limit of 255. Models: the starter, those of make_tiny_models.py, or any diffusers folder.
   check_pictures.py LIKENESS_CLI MODEL_FOLDER [--steps 20] [--guidance 7.5] [--size 128] [--count 2] [--limit 2]
 """
 import argparse
@@ -12,8 +12,8 @@ import tempfile
 
 import numpy as np
 import torch
-from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, PNDMScheduler,
-                       StableDiffusionPipeline, UniPCMultistepScheduler)
+from diffusers import (DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler,
+                       PNDMScheduler, UniPCMultistepScheduler)
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -43,7 +43,7 @@ arguments.add_argument("--limit", type=int, default=2)
 arguments.add_argument("--samplers", default=",".join(CASES), help="comma-separated, of: " + ", ".join(CASES))
 a = arguments.parse_args()
 
-pipeline = StableDiffusionPipeline.from_pretrained(a.model, safety_checker=None, requires_safety_checker=False, torch_dtype=torch.float32)
+pipeline = DiffusionPipeline.from_pretrained(a.model, torch_dtype=torch.float32)
 pipeline.set_progress_bar_config(disable=True)
 config = pipeline.scheduler.config
 latents = torch.randn((a.count, 4, a.size // pipeline.vae_scale_factor, a.size // pipeline.vae_scale_factor),
@@ -55,7 +55,7 @@ with tempfile.TemporaryDirectory() as scratch:
     for name in a.samplers.split(","):
         scheduler, extra, flags = CASES[name]
         pipeline.scheduler = scheduler.from_config(config, **extra)
-        theirs = pipeline([a.prompt] * a.count, negative_prompt=[a.negative] * a.count, latents=latents.clone(),
+        theirs = pipeline([a.prompt] * a.count, negative_prompt=[a.negative] * a.count if a.negative else None, latents=latents.clone(),
                           num_inference_steps=a.steps, guidance_scale=a.guidance, height=a.size, width=a.size).images
         command = [a.cli, "generate", "--model", a.model, "--prompt", a.prompt, "--negative", a.negative, "--sampler", name.split()[0],
                    "--steps", str(a.steps), "--guidance", str(a.guidance), "--seed", "1", "--count", str(a.count),

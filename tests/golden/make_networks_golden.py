@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden data of the networks: tiny random configurations run through diffusers, transformers and peft in fp64.
 
-  make_networks_golden.py OUT_DIR                writes OUT_DIR/{unet,vae,clip,lora}_*.safetensors
+  make_networks_golden.py OUT_DIR                writes OUT_DIR/{unet,vae,clip,clipxl,lora}_*.safetensors
   make_networks_golden.py OUT_DIR --large MODEL  bigger networks and those of a diffusers folder, for parity.py
 
 Each file: metadata `config` (JSON); tensors weights/KEY (diffusers' keys, fp32), input/*, probe/NAME, output/NAME and
@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from peft import LoraConfig
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 CROSS, DOWN, UP, CROSS_UP = "CrossAttnDownBlock2D", "DownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"
 
@@ -34,6 +34,11 @@ def unet_cases():
               down_block_types=[CROSS, CROSS, CROSS, DOWN], up_block_types=[UP, CROSS_UP, CROSS_UP, CROSS_UP]), (2, 11, 13)),
         (dict(base, in_channels=3, out_channels=5, block_out_channels=[6, 4], layers_per_block=1, attention_head_dim=2,
               down_block_types=[DOWN, DOWN], up_block_types=[UP, UP]), (1, 1, 2)),
+        # SDXL: pooled text (5) and six sizes of 4 numbers each go to the time embedding.
+        (dict(base, block_out_channels=[4, 8, 8], layers_per_block=1, attention_head_dim=[1, 2, 4], use_linear_projection=True,
+              transformer_layers_per_block=[1, 2, 3], addition_embed_type="text_time", addition_time_embed_dim=4,
+              projection_class_embeddings_input_dim=29, down_block_types=[DOWN, CROSS, CROSS],
+              up_block_types=[CROSS_UP, CROSS_UP, UP]), (2, 8, 8)),
     ]
 
 
@@ -72,6 +77,14 @@ def clip_cases():
             case(1, 1, hidden_act="gelu", num_hidden_layers=3)]
 
 
+def clip_xl_cases():
+    """As SDXL reads its text encoders: the state before the last layer, and the second's projected end of text (id 1)."""
+    def case(projection, **more):
+        return dict(dict(vocab_size=40, hidden_size=8, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2,
+                         max_position_embeddings=12, projection_dim=projection), **more), (3, 12)
+    return [case(6, hidden_act="gelu"), case(8, hidden_act="gelu", num_hidden_layers=2), case(5, hidden_act="quick_gelu")]
+
+
 def large_clip_cases():
     return [(dict(vocab_size=1000, hidden_size=256, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=8,
                   max_position_embeddings=77, hidden_act=act), (2, 77)) for act in ("quick_gelu", "gelu")]
@@ -104,11 +117,16 @@ def unet_inputs(config, shape, generator):
     batch, height, width = shape
     randn = lambda *s: torch.randn(*s, generator=generator, dtype=torch.float64).float().double()
     return {"sample": randn(batch, config["in_channels"], height, width), "text": randn(batch, 5, config["cross_attention_dim"]),
-            "timesteps": torch.randint(0, 1000, (batch,), generator=generator)}
+            "timesteps": torch.randint(0, 1000, (batch,), generator=generator)} | ({} if not config.get("addition_time_embed_dim") else {
+                "pooled": randn(batch, config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]),
+                "time_ids": torch.randint(0, 1024, (batch, 6), generator=generator).double()})
 
 
 def run_unet(model):
-    return lambda x: {"sample": model(x["sample"], x["timesteps"], x["text"]).sample}
+    def run(x):
+        added = {"added_cond_kwargs": {"text_embeds": x["pooled"], "time_ids": x["time_ids"]}} if "pooled" in x else {}
+        return {"sample": model(x["sample"], x["timesteps"], x["text"], **added).sample}
+    return run
 
 
 def make_unets(folder, cases):
@@ -165,6 +183,20 @@ def make_clips(folder, cases):
         record(f"{folder}/clip_{i}.safetensors", model, config, inputs, lambda x: {"states": model(x["ids"])[0]})
 
 
+def make_xl_clips(folder, cases):
+    for i, (config, (batch, tokens)) in enumerate(cases):
+        torch.manual_seed(500 + i); generator = torch.Generator().manual_seed(i)
+        full = CLIPTextConfig(**config, bos_token_id=0, eos_token_id=1, pad_token_id=1)
+        model = CLIPTextModelWithProjection(full).double().eval(); randomize(model, generator)
+        ids = torch.randint(2, config["vocab_size"], (batch, tokens), generator=generator)
+        for row in range(batch - 1):  # ends at different places, padded with further ends; the last row has none
+            ids[row, 3 + 4 * row:] = 1
+        def run(x):
+            out = model(x["ids"], output_hidden_states=True)
+            return {"states": out.hidden_states[-2], "pooled": out.text_embeds}
+        record(f"{folder}/clipxl_{i}.safetensors", model, dict(config, architectures=["CLIPTextModelWithProjection"]), {"ids": ids}, run)
+
+
 def make_model(folder, model):
     """The networks of a diffusers folder as they are."""
     generator = torch.Generator().manual_seed(5)
@@ -192,7 +224,7 @@ def main():
         make_unets(args.out, large_unet_cases()); make_vaes(args.out, large_vae_cases()); make_clips(args.out, large_clip_cases())
         make_loras(args.out, large_unet_cases()[1:]); make_model(args.out, args.large); return
     make_unets(args.out, unet_cases()); make_vaes(args.out, vae_cases()); make_clips(args.out, clip_cases())
-    make_loras(args.out, [unet_cases()[0], unet_cases()[1]])
+    make_loras(args.out, [unet_cases()[0], unet_cases()[1]]); make_xl_clips(args.out, clip_xl_cases())
 
 
 main()

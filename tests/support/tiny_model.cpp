@@ -26,10 +26,50 @@ constexpr const char* kIndex = R"({
   "unet": ["diffusers", "UNet2DConditionModel"],
   "vae": ["diffusers", "AutoencoderKL"]
 })";
+constexpr const char* kXlIndex = R"({
+  "_class_name": "StableDiffusionXLPipeline",
+  "force_zeros_for_empty_prompt": true,
+  "scheduler": ["diffusers", "DDIMScheduler"],
+  "text_encoder": ["transformers", "CLIPTextModel"],
+  "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+  "tokenizer": ["transformers", "CLIPTokenizer"],
+  "tokenizer_2": ["transformers", "CLIPTokenizer"],
+  "unet": ["diffusers", "UNet2DConditionModel"],
+  "vae": ["diffusers", "AutoencoderKL"]
+})";
 constexpr const char* kText = R"({
   "architectures": ["CLIPTextModel"], "model_type": "clip_text_model",
   "vocab_size": 1050, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
   "num_attention_heads": 2, "max_position_embeddings": 77, "hidden_act": "quick_gelu"
+})";
+constexpr const char* kGeluText = R"({
+  "architectures": ["CLIPTextModel"], "model_type": "clip_text_model",
+  "vocab_size": 1050, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
+  "num_attention_heads": 3, "max_position_embeddings": 77, "hidden_act": "gelu"
+})";
+constexpr const char* kXlText2 = R"({
+  "architectures": ["CLIPTextModelWithProjection"], "model_type": "clip_text_model",
+  "vocab_size": 1050, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
+  "num_attention_heads": 3, "max_position_embeddings": 77, "hidden_act": "gelu",
+  "projection_dim": 12, "bos_token_id": 1048, "eos_token_id": 1049
+})";
+constexpr const char* kSd2Unet = R"({
+  "_class_name": "UNet2DConditionModel",
+  "sample_size": 8, "layers_per_block": 1, "block_out_channels": [8, 16],
+  "attention_head_dim": [2, 4], "norm_num_groups": 4, "cross_attention_dim": 24,
+  "use_linear_projection": true,
+  "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+  "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"]
+})";
+constexpr const char* kXlUnet = R"({
+  "_class_name": "UNet2DConditionModel",
+  "sample_size": 8, "layers_per_block": 1, "block_out_channels": [8, 16],
+  "attention_head_dim": [2, 4], "norm_num_groups": 4, "cross_attention_dim": 40,
+  "use_linear_projection": true, "transformer_layers_per_block": [1, 2],
+  "addition_embed_type": "text_time", "addition_time_embed_dim": 8,
+  "projection_class_embeddings_input_dim": 60,
+  "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+  "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"]
 })";
 constexpr const char* kUnet = R"({
   "_class_name": "UNet2DConditionModel",
@@ -110,27 +150,46 @@ void save(const fs::path& file, const tensor::StateDict& tensors) {
   orThrow(tensor::saveSafetensors(file, tensors, {{"format", "pt"}}));
 }
 
+void addTextEncoder(const fs::path& folder, const char* config, std::uint64_t seed) {
+  orThrow(base::makeFolder(folder));
+  orThrow(base::writeFile(folder / "config.json", std::string(config)));
+  const auto clip = orThrow(weights::readClipTextConfig(folder / "config.json"));
+  save(folder / "model.safetensors",
+       randomWeights(seed, [&](const nn::Weights& w) { nn::ClipTextModel(w, clip); }));
+}
+
+/// The starter's vocabulary, padded with "!" as SDXL's second tokenizer and SD 2's.
+void addTokenizer(const fs::path& folder, bool padsWithMark) {
+  fs::copy(base::findResources() / "starter" / "tokenizer", folder);
+  if (!padsWithMark) return;
+  orThrow(base::writeFile(folder / "special_tokens_map.json", std::string(R"({
+    "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>", "pad_token": "!"})")));
+}
+
 }  // namespace
 
 fs::path makeTinyModel(const fs::path& folder, const TinyModelOptions& options) {
-  for (const char* part : {"unet", "vae", "text_encoder", "scheduler"})
-    orThrow(base::makeFolder(folder / part));
-  fs::copy(base::findResources() / "starter" / "tokenizer", folder / "tokenizer");
+  using enum TinyFamily;
+  const bool xl = options.family == StableDiffusionXl, second = options.family == StableDiffusion2;
+  for (const char* part : {"unet", "vae", "scheduler"}) orThrow(base::makeFolder(folder / part));
+  addTokenizer(folder / "tokenizer", second);
+  addTextEncoder(folder / "text_encoder", second ? kGeluText : kText, options.seed);
+  if (xl) {
+    addTokenizer(folder / "tokenizer_2", true);
+    addTextEncoder(folder / "text_encoder_2", kXlText2, options.seed + 100);
+  }
   const auto text = [&](const char* part, const std::string& content) {
     orThrow(base::writeFile(folder / part, content));
   };
-  text("model_index.json", kIndex);
-  text("text_encoder/config.json", kText);
-  text("unet/config.json", kUnet);
+  text("model_index.json", xl ? kXlIndex : kIndex);
+  text("unet/config.json", xl ? kXlUnet : second ? kSd2Unet : kUnet);
   text("vae/config.json", kVae);
   text("scheduler/scheduler_config.json", schedule(options.vPrediction));
 
-  const auto clip = orThrow(weights::readClipTextConfig(folder / "text_encoder/config.json"));
   const auto unet = orThrow(weights::readUNetConfig(folder / "unet/config.json"));
   const auto vae = orThrow(weights::readAutoencoderConfig(folder / "vae/config.json"));
   const std::string name = "diffusion_pytorch_model.safetensors";
-  save(folder / "text_encoder/model.safetensors",
-       randomWeights(options.seed, [&](const nn::Weights& w) { nn::ClipTextModel(w, clip); }));
   save(folder / "unet" / name, randomWeights(options.seed, [&](const nn::Weights& w) {
          nn::UNet2DConditionModel(w, unet);
        }));

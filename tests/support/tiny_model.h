@@ -8,9 +8,12 @@
 
 namespace likeness::support {
 
+/// Shapes of the families, small: which blocks attend, heads, projections, text encoders.
+enum class TinyFamily { StableDiffusion1, StableDiffusion2, StableDiffusionXl };
 struct TinyModelOptions {
   std::uint64_t seed = 1;
   bool vPrediction = false;
+  TinyFamily family = TinyFamily::StableDiffusion1;
 };
 /// A diffusers folder in fp32: 16 px pictures, latents of 8 x 8, the starter's tokenizer.
 /// Parameters are drawn by key, so equal options make equal files. Returns `folder`.

@@ -18,6 +18,7 @@
 #include <functional>
 
 #include "core/nn/adapters.h"
+#include "core/nn/encode_text.h"
 #include "core/tensor/device.h"
 
 using namespace likeness;
@@ -111,7 +112,7 @@ void benchDType(const Bench& bench, const std::filesystem::path& folder, at::Sca
   const auto model = nn::loadStableDiffusion({folder}, {}).value();
   const std::string suffix = dtype == at::kFloat ? " fp32" : " bf16";
   const std::int64_t size = model.unet.model->config().sampleSize, side = model.resolution();
-  const at::Tensor ids = nn::tokenIds(model, {"a photo of sks toy", "a photo of toy"});
+  const at::Tensor ids = nn::tokenIds(model, {"a photo of sks toy", "a photo of toy"}).first;
   const at::Tensor latents = at::randn({2, 4, size, size}), noise = at::randn({2, 4, size, size});
   const at::Tensor times = at::randint(1000, {2}, at::kLong), pixels = at::rand({2, 3, side, side});
   const auto step = [&](bool trainText) {

@@ -78,6 +78,17 @@ TEST_F(LatentCacheTest, MirroredIsTheMirroredPicture) {
   EXPECT_TRUE(mirrored.mean.allclose(expected.mean[0]));
 }
 
+TEST_F(LatentCacheTest, SizesAreThoseOfThePhotoScaledToItsCrop) {
+  // 24 x 20 px; the centred square begins 2 px from the left, at 16 px 1.6 px.
+  const nn::PictureSize centred{20, 24, 0, 2, 16, 16};
+  EXPECT_EQ(cache().get(picture(0), false)->size, centred);
+  EXPECT_EQ(cache().get(picture(0), false)->size, centred) << "from the file";
+  auto cropped = picture(0);
+  cropped.crop = api::CropRect{0.125, 0.5, 1 / 3.0, 0.4};  // 3, 10, 8 x 8 px: doubled
+  EXPECT_EQ(cache().get(cropped, false)->size, (nn::PictureSize{20, 24, 20, 6, 16, 16}));
+  EXPECT_EQ(cache().get(cropped, true)->size, (nn::PictureSize{20, 24, 20, 26, 16, 16}));
+}
+
 TEST_F(LatentCacheTest, DamagedFilesAreMadeAnew) {
   const auto good = cache().get(picture(0), false).value();
   const fs::path file = cached().front();

@@ -86,9 +86,7 @@ TEST(Generator, EtaDrawsNewNoisePerStepAndSeed) {
 TEST(Generator, BatchedGuidanceEqualsTwoForwards) {
   const at::NoGradGuard noGradients;
   const auto& model = starter();
-  const auto encode = [&](const char* prompt) {
-    return model.textEncoder.model->forward(nn::tokenIds(model, {prompt}));
-  };
+  const auto encode = [&](const char* prompt) { return nn::encodeText(model, {prompt}).context; };
   const at::Tensor uncond = encode(""), cond = encode("a photo of a cat");
   const at::Tensor x = tensor::normal({1, 4, 8, 8}, base::Random(3, base::Purpose::Test));
   const auto forward = [&](const at::Tensor& text) {
@@ -122,8 +120,7 @@ TEST(Generator, LoopEqualsTheSamplerByHand) {
     job.sampling.sampler = kind;
     const auto sampler =
         diffusion::makeSampler(diffusion::NoiseSchedule(model.schedule), job.sampling);
-    const at::Tensor text =
-        model.textEncoder.model->forward(nn::tokenIds(model, {job.negativePrompt, job.prompt}));
+    const nn::Conditioning text = nn::encodeText(model, {job.negativePrompt, job.prompt});
     at::Tensor x = tensor::normal({1, 4, 8, 8}, base::Random(9, base::Purpose::InitialLatents)) *
                    sampler->initNoiseSigma();
     for (std::int64_t i = 0; i < sampler->evaluations(); ++i) {
@@ -183,9 +180,7 @@ TEST(Generator, TheShorterOfPromptAndNegativeIsFilledWithEmptyChunks) {
   const auto& model = starter();
   Job job = jobOf({4}, 1, 3);
   job.prompt = "a dog BREAK a hill";
-  const auto encode = [&](const char* prompt) {
-    return model.textEncoder.model->forward(nn::tokenIds(model, {prompt}));
-  };
+  const auto encode = [&](const char* prompt) { return nn::encodeText(model, {prompt}).context; };
   const auto expect = [&](const at::Tensor& text) {
     const auto sampler =
         diffusion::makeSampler(diffusion::NoiseSchedule(model.schedule), job.sampling);

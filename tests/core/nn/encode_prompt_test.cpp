@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/file_system.h"
-#include "core/nn/stable_diffusion.h"
+#include "core/nn/encode_text.h"
 
 namespace likeness::nn {
 namespace {
@@ -23,14 +23,13 @@ const StableDiffusion& starter() {
 
 at::Tensor encoded(std::string_view prompt, PromptSyntax syntax = PromptSyntax::A1111) {
   const at::NoGradGuard noGradients;
-  return encodePrompt(starter(), promptTokens(starter(), prompt, syntax));
+  return encodePrompt(starter(), prompt, syntax).context;
 }
 
 TEST(EncodePrompt, WeightsFollowTheFormulaPerChunk) {
   const at::NoGradGuard noGradients;
-  const auto tokens = promptTokens(starter(),
-                                   "a (red:1.6) [dog] BREAK on a ((hill)), (blurry:-0.5) BREAK sea",
-                                   PromptSyntax::A1111);
+  const auto prompt = "a (red:1.6) [dog] BREAK on a ((hill)), (blurry:-0.5) BREAK sea";
+  const auto tokens = promptTokens(starter(), prompt, PromptSyntax::A1111);
   ASSERT_EQ(tokens.chunks.size(), 3U);
   std::vector<at::Tensor> chunks;
   for (const text::PromptChunk& chunk : tokens.chunks) {
@@ -42,7 +41,7 @@ TEST(EncodePrompt, WeightsFollowTheFormulaPerChunk) {
     chunks.push_back(product * (z.sum() / product.sum()));
   }
   const at::Tensor wanted = at::cat(chunks, 1);
-  const at::Tensor made = encodePrompt(starter(), tokens);
+  const at::Tensor made = encoded(prompt);
   EXPECT_EQ(made.sizes(), wanted.sizes());
   EXPECT_LE(((made.to(at::kDouble) - wanted).norm() / wanted.norm()).item<double>(), 1e-5);
   // Weights reach the result at all, and only in the chunks that have some.
@@ -54,7 +53,8 @@ TEST(EncodePrompt, WeightsFollowTheFormulaPerChunk) {
 TEST(EncodePrompt, WithoutWeightsIsTheEncoderItself) {
   const at::NoGradGuard noGradients;
   const char* prompt = "a photo of sks dog";
-  const at::Tensor direct = starter().textEncoder.model->forward(tokenIds(starter(), {prompt}));
+  const at::Tensor direct =
+      starter().textEncoder.model->forward(tokenIds(starter(), {prompt}).first);
   for (const auto syntax : {PromptSyntax::A1111, PromptSyntax::Plain})
     EXPECT_TRUE(at::equal(encoded(prompt, syntax), direct));
   EXPECT_TRUE(at::equal(encoded("(a photo:1) of (sks dog:1.0)"), direct));
@@ -65,7 +65,7 @@ TEST(EncodePrompt, WithoutWeightsIsTheEncoderItself) {
 TEST(EncodePrompt, ClipSkipEqualsAnEncoderWithoutItsLastLayers) {
   const at::NoGradGuard noGradients;
   const auto& encoder = starter().textEncoder;
-  const at::Tensor ids = tokenIds(starter(), {"a photo of sks dog"});
+  const at::Tensor ids = tokenIds(starter(), {"a photo of sks dog"}).first;
   for (const std::int64_t skip : {1, 2, 3}) {
     ClipTextConfig config = encoder.model->config();
     tensor::StateDict kept;

@@ -86,9 +86,12 @@ void checkUNet(const Golden& golden, const Precision& precision) {
   const auto unet = build<UNet2DConditionModel>(
       golden.part("weights/"), must(weights::readUNetConfig(golden.configFile)), precision.masters);
   const Precision p = precision.of(*unet.store);
-  const at::Tensor out = unet.model->forward(golden.at("input/sample").to(p.compute),
-                                             golden.at("input/timesteps"),
-                                             golden.at("input/text").to(p.compute));
+  Conditioning text(golden.at("input/text").to(p.compute));
+  if (golden.tensors.contains("input/pooled"))
+    text.pooled = golden.at("input/pooled").to(p.compute),
+    text.timeIds = golden.at("input/time_ids");
+  const at::Tensor out = unet.model->forward(
+      golden.at("input/sample").to(p.compute), golden.at("input/timesteps"), text);
   EXPECT_LE(relativeError(out, golden.at("output/sample")), p.output);
   backwardThroughProbes(golden, {{"sample", out}});
   expectGradients(unet.store->parameters(), golden.part("grad/"), p.gradient, p.gradientFloor);
@@ -134,6 +137,22 @@ void checkClip(const Golden& golden, const Precision& precision) {
 }
 TEST(Golden, ClipMatchesTransformers) { forEachGolden("clip", checkClip, {fp32, fp64}); }
 TEST(Golden, ClipMatchesTransformersInBf16) { forEachGolden("clip", checkClip, {bf16}); }
+
+void checkXlClip(const Golden& golden, const Precision& precision) {
+  const auto clip = build<ClipTextModel>(golden.part("weights/"),
+                                         must(weights::readClipTextConfig(golden.configFile)),
+                                         precision.masters);
+  const Precision p = precision.of(*clip.store);
+  const auto [states, pooled] =
+      clip.model->forwardXl(golden.at("input/ids"), /*endId=*/1, p.compute);
+  EXPECT_LE(relativeError(states, golden.at("output/states")), p.output);
+  EXPECT_LE(relativeError(pooled, golden.at("output/pooled")), p.output);
+  backwardThroughProbes(golden, {{"states", states}, {"pooled", pooled}});
+  expectGradients(clip.store->parameters(), golden.part("grad/"), p.gradient, p.gradientFloor);
+}
+TEST(Golden, SdxlsClipMatchesTransformers) {
+  forEachGolden("clipxl", checkXlClip, {fp32, fp64, bf16}, 3);
+}
 
 /// The options beside the UNet's config in a LoRA case.
 struct LoraCase {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
+#include "core/nn/encode_text.h"
 #include "tests/core/nn/tiny.h"
 #include "tests/support/tiny_model.h"
 
@@ -55,7 +56,7 @@ TEST(LoadStarter, IsWholeAndOfItsSize) {
   EXPECT_EQ(model.weightHash.size(), 64u);
   EXPECT_EQ(model.schedule.predictionType, PredictionType::Epsilon);
   EXPECT_EQ(model.tokenizer.vocabularySize(), 1050);
-  EXPECT_EQ(tokenIds(model, {"a photo", "sks"}).sizes(), at::IntArrayRef({2, 77}));
+  EXPECT_EQ(tokenIds(model, {"a photo", "sks"}).first.sizes(), at::IntArrayRef({2, 77}));
   // The parameters are the file's, whatever layout the layers keep them in.
   tensor::StateDict file = mustRead(folder / unetWeights);
   for (auto& [key, tensor] : file) tensor = tensor.to(at::kFloat);

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "core/nn/encode_text.h"
 #include "core/tensor/random_tensor.h"
 #include "tests/support/tiny_model.h"
 
@@ -50,7 +51,7 @@ at::Tensor unetOutput(const UNet2DConditionModel& unet) {
 
 at::Tensor textOutput(const StableDiffusion& model) {
   const c10::NoGradGuard noGrad;
-  return model.textEncoder.model->forward(tokenIds(model, {"a photo of sks toy"}));
+  return encodeText(model, {"a photo of sks toy"}).context;
 }
 
 tensor::StateDict attachTrained(StableDiffusion& model,

@@ -1,16 +1,26 @@
 // Shared parts of the trainer's tests.
 #include "tests/core/train/fixture.h"
 
+#include <map>
+
 #include "core/tensor/random_tensor.h"
 
 namespace likeness::train::test {
 
-const std::filesystem::path& tinyModel(bool vPrediction) {
+const std::filesystem::path& tinyModel(Tiny kind) {
   static const support::TempFolder folder;
-  static const std::filesystem::path plain = support::makeTinyModel(folder / "epsilon");
-  static const std::filesystem::path velocity =
-      support::makeTinyModel(folder / "velocity", {.seed = 2, .vPrediction = true});
-  return vPrediction ? velocity : plain;
+  static std::map<Tiny, std::filesystem::path> made;
+  const auto [model, isNew] = made.emplace(kind, folder / std::to_string(static_cast<int>(kind)));
+  if (!isNew) return model->second;
+  support::TinyModelOptions options;
+  options.vPrediction = kind == Tiny::Velocity || kind == Tiny::Velocity2;
+  options.seed = options.vPrediction ? 2 : 1;
+  using enum support::TinyFamily;
+  options.family = kind == Tiny::Xl          ? StableDiffusionXl
+                   : kind == Tiny::Velocity2 ? StableDiffusion2
+                                             : StableDiffusion1;
+  support::makeTinyModel(model->second, options);
+  return model->second;
 }
 
 data::LatentSet randomLatents(std::int64_t count, const std::string& prompt, std::uint64_t seed) {
@@ -20,8 +30,8 @@ data::LatentSet randomLatents(std::int64_t count, const std::string& prompt, std
       return tensor::normal(
           {4, 8, 8}, base::Random(seed, base::Purpose::Test, which, static_cast<std::uint64_t>(i)));
     };
-    set.plain.push_back({draw(0), draw(1).abs().mul(0.1)});
-    set.mirrored.push_back({draw(2), draw(3).abs().mul(0.1)});
+    set.plain.push_back({draw(0), draw(1).abs().mul(0.1), {20 + i, 24, i, 1, 16, 16}});
+    set.mirrored.push_back({draw(2), draw(3).abs().mul(0.1), {20 + i, 24, i, 7, 16, 16}});
     data::TrainingPicture picture;
     picture.prompt = prompt;
     set.pictures.push_back(std::move(picture));

@@ -17,7 +17,7 @@ inline nn::StableDiffusion loadTiny(const std::filesystem::path& folder,
   return nn::loadStableDiffusion({folder}, options).value();
 }
 
-/// Random posteriors of `count` pictures.
+/// Random posteriors and sizes of `count` pictures.
 data::LatentSet randomLatents(std::int64_t count, const std::string& prompt, std::uint64_t seed);
 
 inline constexpr std::int64_t kPhotos = 3, kClassPictures = 4;
@@ -40,8 +40,9 @@ struct TinyTraining {
   Trainer trainer;
 };
 
-/// One tiny model for all tests of a program.
-const std::filesystem::path& tinyModel(bool vPrediction = false);
+/// One tiny model of each kind for all tests of a program.
+enum class Tiny { Noise, Velocity, Velocity2, Xl };  ///< 1, 1 and 2 with v-prediction, XL
+const std::filesystem::path& tinyModel(Tiny kind = Tiny::Noise);
 
 /// "PART.KEY" -> a copy of what is trained.
 tensor::StateDict copyOfWeights(const Trainer& trainer);

@@ -3,7 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 
+#include <array>
 #include <cmath>
 
 #include "tests/core/train/fixture.h"
@@ -19,7 +21,7 @@ struct Case {
   api::Method method;
   bool withClass;
   std::int64_t accumulation;
-  bool vPrediction;
+  Tiny model = Tiny::Noise;
 };
 
 /// The model in double, its adapters copied from the trainer's.
@@ -35,9 +37,11 @@ class Reference {
     }
   }
 
-  void train(const std::map<std::string, tensor::StateDict>& weights) {
-    for (const auto& [part, tensors] : weights)
-      for (const auto& [key, value] : tensors) m_leaves[part + "." + key] = leaf(part, key, value);
+  void train(const std::vector<Trainable>& trained) {
+    for (const Trainable& p : trained) {
+      const auto dot = p.key.find('.');
+      m_leaves[p.key] = leaf(p.key.substr(0, dot), p.key.substr(dot + 1), p.value);
+    }
   }
 
   /// Mean squared error of one picture of the step, as a scalar of the graph.
@@ -75,7 +79,12 @@ class Reference {
     const bool velocity = m_model.schedule.predictionType == nn::PredictionType::VPrediction;
     const at::Tensor target = velocity ? a * noise - s * latents : noise;
     const at::Tensor timestep = at::full({1}, t, at::kLong);
-    const at::Tensor text = m_model.textEncoder.model->forward(nn::tokenIds(m_model, {prompt}));
+    nn::Conditioning text = nn::encodeText(m_model, {prompt});
+    if (m_model.isXl())
+      text.timeIds =
+          at::tensor({20 + picture.size.cropTop, 24L, picture.size.cropTop, 1L, 16L, 16L},
+                     at::kFloat)
+              .unsqueeze(0);
     const at::Tensor predicted =
         m_model.unet.model->forward(a * latents + s * noise, timestep, text);
     return (predicted - target).square().mean();
@@ -88,6 +97,8 @@ class Reference {
     if (part == "unet") return m_model.unet.store->parameters().at(key).requires_grad_(true);
     if (part == "text_encoder")
       return m_model.textEncoder.store->parameters().at(key).requires_grad_(true);
+    if (part == "text_encoder_2")
+      return m_model.textEncoder2.store->parameters().at(key).requires_grad_(true);
     const at::Tensor copy = value.detach().to(at::kDouble).requires_grad_(true);
     const auto end = key.find(".lora_");
     auto& adapters = m_model.unet.store->slots().at(key.substr(0, end))->adapters;
@@ -106,11 +117,11 @@ class Reference {
 class GradientTest : public testing::TestWithParam<Case> {};
 
 TEST_P(GradientTest, LossAndEveryGradientEqualAnFp64Reference) {
-  const auto& [method, withClass, accumulation, vPrediction] = GetParam();
+  const auto& [method, withClass, accumulation, model] = GetParam();
   api::TrainRequest recipe = tinyRecipe(method, withClass);
   recipe.training.batchSize = 2;
   recipe.training.gradientAccumulation = accumulation;
-  TinyTraining setup(tinyModel(vPrediction), recipe);
+  TinyTraining setup(tinyModel(model), recipe);
   // A fresh adapter's up matrix is 0, which would hide the down matrix's gradient.
   if (method == api::Method::Lora)
     for (const auto& [key, weight] : setup.trainer.weights().at("adapter"))
@@ -125,8 +136,8 @@ TEST_P(GradientTest, LossAndEveryGradientEqualAnFp64Reference) {
 
   const Losses losses = setup.trainer.gradients(kStep);
 
-  Reference reference(tinyModel(vPrediction), recipe);
-  reference.train(setup.trainer.weights());
+  Reference reference(tinyModel(model), recipe);
+  reference.train(setup.trainer.optimizer().parameters());
   const std::int64_t pictures = 2 * accumulation;
   double subject = 0, ofClass = 0;
   for (std::int64_t i = 0; i < pictures; ++i) {
@@ -162,16 +173,21 @@ std::vector<Case> allCases() {
   for (const api::Method method : {api::Method::Full, api::Method::Lora})
     for (const bool withClass : {false, true})
       for (const std::int64_t accumulation : {1, 3})
-        cases.push_back({method, withClass, accumulation, false});
-  cases.push_back({api::Method::Full, true, 1, true});
+        cases.push_back({method, withClass, accumulation});
+  cases.push_back({api::Method::Full, true, 1, Tiny::Velocity});
+  cases.push_back({api::Method::Full, true, 1, Tiny::Velocity2});
+  cases.push_back({api::Method::Full, true, 1, Tiny::Xl});
+  cases.push_back({api::Method::Lora, true, 3, Tiny::Xl});
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GradientTest, testing::ValuesIn(allCases()), [](const auto& test) {
+std::string nameOf(const testing::TestParamInfo<Case>& test) {
+  const auto model = std::array{"", "Velocity", "Velocity2", "Xl"};
   return std::string(api::enumName(test.param.method)) +
          (test.param.withClass ? "WithClass" : "Alone") + std::to_string(test.param.accumulation) +
-         (test.param.vPrediction ? "Velocity" : "");
-});
+         model[static_cast<std::size_t>(test.param.model)];
+}
+INSTANTIATE_TEST_SUITE_P(All, GradientTest, testing::ValuesIn(allCases()), nameOf);
 
 }  // namespace
 }  // namespace likeness::train::test

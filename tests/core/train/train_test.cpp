@@ -60,8 +60,10 @@ class TrainTest : public testing::Test {
  protected:
   TrainTest() { support::makePhotos(folder / "photos", 3); }
 
-  api::TrainRequest request(const std::string& run, Method method = Method::Full) const {
-    auto r = jobRequest(tinyModel(), folder / "photos", folder / run);
+  api::TrainRequest request(const std::string& run,
+                            Method method = Method::Full,
+                            Tiny model = Tiny::Noise) const {
+    auto r = jobRequest(tinyModel(model), folder / "photos", folder / run);
     r.training.method = method;
     // Shared, as a project does.
     r.classImageFolder = folder / "class-images";
@@ -139,12 +141,13 @@ TEST_F(TrainTest, LeavesACompleteRunBehind) {
 struct ResumeCase {
   Method method;
   std::int64_t stopAt, threads;
+  Tiny model = Tiny::Noise;
 };
 class ResumeTest : public TrainTest, public testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
-  const auto& [method, stopAt, threads] = GetParam();
-  auto whole = request("whole", method), parts = request("parts", method);
+  const auto& [method, stopAt, threads, model] = GetParam();
+  auto whole = request("whole", method, model), parts = request("parts", method, model);
   whole.compute.threads = parts.compute.threads = threads;
   ASSERT_TRUE(run(whole));
   runUntil(parts, stopAt);
@@ -162,11 +165,38 @@ INSTANTIATE_TEST_SUITE_P(All,
                                          ResumeCase{Method::Full, 5, 2},
                                          ResumeCase{Method::Full, 11, 1},
                                          ResumeCase{Method::Lora, 1, 1},
-                                         ResumeCase{Method::Lora, 6, 1}),
+                                         ResumeCase{Method::Lora, 6, 1},
+                                         ResumeCase{Method::Full, 7, 1, Tiny::Xl},
+                                         ResumeCase{Method::Lora, 8, 1, Tiny::Xl},
+                                         ResumeCase{Method::Full, 4, 1, Tiny::Velocity2}),
                          [](const auto& test) {
                            return std::string(api::enumName(test.param.method)) + "At" +
-                                  std::to_string(test.param.stopAt);
+                                  std::to_string(test.param.stopAt) +
+                                  (test.param.model == Tiny::Xl          ? "Xl"
+                                   : test.param.model == Tiny::Velocity2 ? "Velocity2"
+                                                                         : "");
                          });
+
+TEST_F(TrainTest, ARunOfSdxlHoldsBothTextEncodersAndIsAModel) {
+  ASSERT_TRUE(run(request("run", Method::Full, Tiny::Xl)));
+  const auto resolved = workspace::resolveModel({(folder / "run").string(), "latest", {}}, {});
+  ASSERT_TRUE(resolved) << api::message(resolved.error());
+  const auto model = nn::loadStableDiffusion(resolved->files, {});
+  ASSERT_TRUE(model) << api::message(model.error());
+  const auto base = loadTiny(tinyModel(Tiny::Xl));
+  const auto checkpoint = tensorsOf(folder / "run", kJobSteps);
+  for (const auto& [file, own, other] :
+       {std::tuple("unet", model->unet.store, base.unet.store),
+        std::tuple("text_encoder", model->textEncoder.store, base.textEncoder.store),
+        std::tuple("text_encoder_2", model->textEncoder2.store, base.textEncoder2.store)})
+    for (const auto& [key, tensor] : own->parameters()) {
+      EXPECT_TRUE(tensor.equal(checkpoint.at(std::string(file) + ".safetensors/" + key))) << key;
+      // The first encoder's last layer and final norm are never read.
+      const bool read =
+          file != std::string("text_encoder") || base.textEncoder.model->isReadByXl(key);
+      EXPECT_EQ(tensor.equal(other->parameters().at(key)), !read) << file << " " << key;
+    }
+}
 
 TEST_F(TrainTest, FewerStepsRaisedLaterEqualOneRun) {
   auto whole = request("whole"), parts = request("parts");
@@ -250,7 +280,7 @@ TEST_F(TrainTest, ResumeNamesTheOptionThatDiffers) {
   r.training.method = Method::Lora;
   expectError(r, ErrorCode::RunIncompatible);
   r = resumed();
-  r.base.path = tinyModel(/*vPrediction=*/true).string();
+  r.base.path = tinyModel(Tiny::Velocity).string();
   expectError(r, ErrorCode::RunIncompatible, "base");
   r = resumed();
   r.photos.pop_back();

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "tests/core/train/fixture.h"
 
@@ -18,8 +19,9 @@ tensor::StateDict everything(const nn::StableDiffusion& model) {
   tensor::StateDict all;
   for (const auto& [name, store] : {std::pair("unet.", model.unet.store),
                                     std::pair("text_encoder.", model.textEncoder.store),
+                                    std::pair("text_encoder_2.", model.textEncoder2.store),
                                     std::pair("vae.", model.vae.store)})
-    for (const auto& [key, tensor] : store->parameters())
+    for (const auto& [key, tensor] : store ? store->parameters() : tensor::StateDict{})
       all.emplace(name + key, tensor.detach().clone());
   return all;
 }
@@ -67,6 +69,51 @@ TEST(TrainerTest, LoraChangesItsAdapterAlone) {
     EXPECT_FALSE(tensor.requires_grad()) << key;
     EXPECT_FALSE(tensor.grad().defined()) << key;
   }
+}
+
+/// The names of what the optimizer was given, and of what changed.
+void expectTheTrainablesChange(const tensor::StateDict& before,
+                               const tensor::StateDict& after,
+                               const Trainer& trainer) {
+  std::set<std::string> marked, changed;
+  for (const Trainable& p : trainer.optimizer().parameters()) marked.insert(p.key);
+  for (const auto& [key, tensor] : before)
+    if (!equal(tensor, after.at(key))) changed.insert(key);
+  EXPECT_EQ(marked, changed);
+}
+
+TEST(TrainerTest, OfSdxlEveryTrainableTensorChangesAndNoOther) {
+  for (const bool text : {true, false}) {
+    auto recipe = tinyRecipe(Method::Full, true);
+    recipe.training.trainTextEncoder = text;
+    TinyTraining setup(tinyModel(Tiny::Xl), recipe);
+    const auto before = everything(setup.model);
+    trainTwoSteps(setup.trainer);
+    const auto after = everything(setup.model);
+    expectTheTrainablesChange(before, after, setup.trainer);
+    EXPECT_EQ(equal(before.at("text_encoder_2.text_projection.weight"),
+                    after.at("text_encoder_2.text_projection.weight")),
+              !text);
+    EXPECT_FALSE(equal(before.at("unet.add_embedding.linear_1.weight"),
+                       after.at("unet.add_embedding.linear_1.weight")));
+  }
+  TinyTraining lora(tinyModel(Tiny::Xl), tinyRecipe(Method::Lora, true));
+  const auto before = everything(lora.model), adapter = copyOfWeights(lora.trainer);
+  trainTwoSteps(lora.trainer);
+  expectOnlyChanged(before, everything(lora.model), {});
+  expectTheTrainablesChange(adapter, copyOfWeights(lora.trainer), lora.trainer);
+}
+
+TEST(TrainerTest, SdxlIsToldTheSizesOfItsPictures) {
+  const auto loss = [](std::int64_t originalHeight) {
+    const auto recipe = tinyRecipe(Method::Full, false);
+    auto model = loadTiny(tinyModel(Tiny::Xl));
+    auto set = randomLatents(kPhotos, "a photo of sks toy", 1);
+    for (data::Latents& latents : set.plain) latents.size.originalHeight = originalHeight;
+    return Trainer(model, recipe, set, {}, at::kFloat).gradients(0).subject;
+  };
+  EXPECT_EQ(loss(20), loss(20));
+  EXPECT_NE(loss(20), loss(400));
 }
 
 TEST(TrainerTest, AccumulationDoesNotChangeTheDraws) {

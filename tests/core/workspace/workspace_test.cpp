@@ -11,6 +11,7 @@
 #include "core/image/photo.h"
 #include "core/weights/safetensors.h"
 #include "tests/core/workspace/run_fixture.h"
+#include "tests/support/checkpoints.h"
 
 namespace likeness::workspace {
 namespace {
@@ -163,6 +164,11 @@ TEST_F(WorkspaceTest, RecipesComeFromTheModelOrItsFamily) {
   EXPECT_EQ(family->training.resolution, 0);
   EXPECT_EQ(family->training.learningRate, 5e-6);
   EXPECT_EQ(family->base, other);
+  const fs::path xl = m_folder / "xl.safetensors";
+  support::writeSparseFile(xl, support::checkpoint(weights::Family::StableDiffusionXl));
+  const auto lora = m_workspace->recommendedRecipe({xl.string(), "latest", ""});
+  EXPECT_EQ(lora->training.method, api::Method::Lora);
+  EXPECT_EQ(lora->prior.sampling.guidance, 5);
   put(m_folder / "sd/likeness.yaml", "trainin: {}");
   EXPECT_EQ(m_workspace->recommendedRecipe(other).error().code, ErrorCode::UnknownKey);
   EXPECT_EQ(m_workspace->recommendedRecipe({"nowhere", "latest", ""}).error().code,
