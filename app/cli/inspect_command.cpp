@@ -33,11 +33,15 @@ std::string megabytes(std::uint64_t bytes) {
 }
 
 CommandResult describeModel(const ModelReport& model, const fs::path& path) {
+  const std::string prediction(
+      model.prediction == PredictionChoice::Auto ? std::string_view() : enumName(model.prediction));
   CommandResult result;
   result.json = {{"path", path.string()},
+                 {"type", enumName(model.type)},
                  {"kind", model.kind},
                  {"family", model.family},
-                 {"prediction", model.prediction},
+                 {"prediction", prediction},
+                 {"predictionGuessed", model.predictionGuessed},
                  {"resolution", model.resolution},
                  {"parameters", model.parameters},
                  {"dtype", model.dtype},
@@ -47,7 +51,8 @@ CommandResult describeModel(const ModelReport& model, const fs::path& path) {
   Report report;
   report.line("Kind", model.kind);
   report.line("Family", model.family);
-  report.line("Prediction", model.prediction);
+  report.line("Prediction",
+              prediction + (model.predictionGuessed ? " (a guess: the file does not say)" : ""));
   if (model.resolution > 0) report.line("Resolution", std::to_string(model.resolution) + " px");
   if (model.parameters > 0) report.line("Parameters", std::to_string(model.parameters));
   report.line("Numbers", model.dtype);
@@ -68,6 +73,9 @@ CommandResult describeProject(const Project& project, Workspace& workspace) {
   report.line("Kind", "project");
   report.line("Subject", renderPrompt("{subject}", recipe.subject));
   report.line("Base model", recipe.base.path);
+  report.line("Autoencoder", recipe.base.vae.string());
+  if (recipe.base.prediction != PredictionChoice::Auto)
+    report.line("Prediction", std::string(enumName(recipe.base.prediction)));
   report.line("Photos", std::to_string(recipe.photos.size()));
   report.line("Method", std::string(enumName(recipe.training.method)));
   report.line("Steps", std::to_string(plannedSteps(recipe)));

@@ -55,11 +55,32 @@ struct RunSummary {
   std::optional<std::int64_t> best;  ///< step with the lowest subject probe
 };
 
+/// What a file or folder can be used as; `ModelReport::kind` says it more closely, in words.
+enum class ModelType {
+  Folder,       ///< a whole model in diffusers' form
+  SingleFile,   ///< a whole model
+  Run,          ///< of Likeness: its base model with what was learned
+  Adapter,      ///< LoRA and its relatives: added to a model
+  Embedding,    ///< a word for prompts
+  Autoencoder,  ///< can stand in for a model's own
+  Part,         ///< another network alone
+  Unknown
+};
+template <>
+struct EnumNames<ModelType> {
+  static constexpr std::array<std::string_view, 8> names{
+      "folder", "single-file", "run", "adapter", "embedding", "autoencoder", "part", "unknown"};
+};
+/// Whether training can start from it.
+constexpr bool isWholeModel(ModelType type) { return type <= ModelType::Run; }
+
 /// What a model file or folder is, from headers alone.
 struct ModelReport {
-  std::string kind;        ///< "diffusers folder", "run", "LoRA (kohya)", "safetensors file"
-  std::string family;      ///< "Stable Diffusion 1.x layout"
-  std::string prediction;  ///< epsilon, v_prediction
+  ModelType type = ModelType::Unknown;
+  std::string kind;    ///< "diffusers folder", "run", "LoRA (kohya)", "safetensors file"
+  std::string family;  ///< "Stable Diffusion 1.x layout"
+  PredictionChoice prediction = PredictionChoice::Auto;  ///< Auto = it has none
+  bool predictionGuessed = false;                        ///< the file does not say it
   std::int64_t resolution = 0;
   std::int64_t parameters = 0;
   std::string dtype;
@@ -102,7 +123,11 @@ class Workspace {
   virtual Result<std::filesystem::path> nextRunFolder(const Project& project) = 0;
   virtual std::vector<MetricSample> runMetrics(const std::filesystem::path& runFolder) = 0;
 
-  virtual Result<ModelReport> inspect(const std::filesystem::path& path) = 0;
+  /// With the autoencoder and the prediction that the reference chooses.
+  virtual Result<ModelReport> inspect(const ModelRef& model) = 0;
+  Result<ModelReport> inspect(const std::filesystem::path& path) {
+    return inspect(ModelRef{path.string()});
+  }
   /// The recipe that suits a model: its likeness.yaml, else its family's preset, over the defaults.
   virtual Result<TrainRequest> recommendedRecipe(const ModelRef& base) = 0;
   /// How the model's tokenizer cuts a word, and how long a prompt is.

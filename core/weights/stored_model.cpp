@@ -95,13 +95,6 @@ std::string_view name(Family family) {
   return "";
 }
 
-std::string Prediction::text() const {
-  const std::string word = type == PredictionType::Epsilon ? "epsilon" : "v_prediction";
-  return certainty == Certainty::Guessed  ? word + " (a guess: the file does not say)"
-         : certainty == Certainty::Chosen ? word + " (as you chose)"
-                                          : word;
-}
-
 std::vector<std::string> StoredModel::problems() const {
   std::vector<std::string> all;
   for (const auto& [kind, network] : networks)

@@ -27,7 +27,6 @@ enum class Certainty {
 struct Prediction {
   PredictionType type = PredictionType::Epsilon;
   Certainty certainty = Certainty::Family;
-  std::string text() const;  ///< "v_prediction (a guess: the file does not say)"
 };
 
 /// Configurations of the networks of a model.

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using api::ErrorCode;
 using api::fail;
 using api::ModelReport;
+using api::ModelType;
 using api::Result;
 using nlohmann::json;
 using weights::SafetensorsFile;
@@ -156,18 +157,22 @@ std::uint64_t sizeOf(const fs::path& file) {
 /// Everything about a model whose parts could be opened, and what keeps the others closed.
 ModelReport describe(const weights::StoredModel& model) {
   ModelReport report;
+  report.type = model.isFolder ? ModelType::Folder : ModelType::SingleFile;
   report.kind = model.isFolder ? "diffusers folder" : "checkpoint in one file";
   const auto& unet = model.configs.unet;
   report.family = weights::name(model.family);
   if (model.family == weights::Family::StableDiffusion1 && unet.crossAttentionDim != 768)
     report.family += " layout";
   if (!model.variant.empty()) report.family += ", " + model.variant;
-  report.prediction = model.prediction.text();
   for (const api::Error& fault : model.faults) report.problems.push_back(api::message(fault));
   if (model.networks.empty() && model.faults.empty()) {
     report.problems.emplace_back("Likeness reads Stable Diffusion 1, 2 and XL, not this family");
     return report;
   }
+  report.prediction = model.prediction.type == weights::PredictionType::Epsilon
+                          ? api::PredictionChoice::Epsilon
+                          : api::PredictionChoice::VPrediction;
+  report.predictionGuessed = model.prediction.certainty == weights::Certainty::Guessed;
   report.resolution = model.resolution();
   std::map<weights::ScalarType, std::int64_t> types;
   std::set<fs::path> files;
@@ -226,6 +231,7 @@ ModelReport inspectRun(const fs::path& runFolder,
                        const weights::StoredModel& stored) {
   ModelReport report = stored.isFolder ? inspectFolder(stored) : describe(stored);
   const api::TrainRequest& request = *model.run;
+  report.type = ModelType::Run;
   report.kind = "run";
   std::vector<std::pair<std::string, std::string>> about{
       {"Method", std::string(api::enumName(request.training.method))},
@@ -306,22 +312,24 @@ ModelReport inspectPart(const SafetensorsFile& file) {
   report.bytes = sizeOf(file.path());
   const std::string inAdapter = "Add it to a model of its family when you make pictures";
   const auto adapter = [&](std::string kind, const std::string& down, const std::string& up) {
+    report.type = ModelType::Adapter;
     report.kind = std::move(kind);
     report.details.emplace_back("Rank", ranksOf(file, down));
     checkPairs(file, down, up, report.problems);
     report.details.emplace_back("Use", inAdapter);
   };
-  const auto lone = [&](std::string kind, std::string use) {
+  const auto lone = [&](ModelType type, std::string kind, std::string use) {
+    report.type = type;
     report.kind = std::move(kind);
     if (!use.empty()) report.details.emplace_back("Use", std::move(use));
   };
   const auto has = [&](const char* name) { return file.tensors().contains(name); };
   if (ends(".dora_scale") || ends(".lora_magnitude_vector")) {
-    lone("DoRA", inAdapter);
+    lone(ModelType::Adapter, "DoRA", inAdapter);
   } else if (ends(".hada_w1_a")) {
-    lone("LoHa (LyCORIS)", inAdapter);
+    lone(ModelType::Adapter, "LoHa (LyCORIS)", inAdapter);
   } else if (ends(".lokr_w1") || ends(".lokr_w1_a") || ends(".lokr_w2_a")) {
-    lone("LoKr (LyCORIS)", inAdapter);
+    lone(ModelType::Adapter, "LoKr (LyCORIS)", inAdapter);
   } else if (ends(".lora_down.weight")) {
     adapter("LoRA (kohya)", ".lora_down.weight", ".lora_up.weight");
   } else if (ends(".lora_A.weight")) {
@@ -333,20 +341,26 @@ ModelReport inspectPart(const SafetensorsFile& file) {
             "lora_linear_layer.down.weight",
             "lora_linear_layer.up.weight");
   } else if (starts("control_model.") || starts("controlnet_cond_embedding.")) {
-    lone("ControlNet", "");
+    lone(ModelType::Part, "ControlNet", "");
     report.problems.emplace_back("Likeness has no use for a ControlNet");
   } else if (ends("decoder.conv_in.weight") && ends("encoder.conv_in.weight")) {
-    lone("autoencoder (VAE)", "It can stand in for a model's own: --vae FILE");
+    lone(ModelType::Autoencoder,
+         "autoencoder (VAE)",
+         "It can stand in for a model's own: --vae FILE");
   } else if (starts("decoder.layers.") || (has("1.weight") && has("3.conv.0.weight"))) {
-    lone("preview decoder (TAESD)", "It makes previews look like pictures while they form");
+    lone(ModelType::Part,
+         "preview decoder (TAESD)",
+         "It makes previews look like pictures while they form");
   } else if (has("input_blocks.0.0.weight") || has("down_blocks.0.resnets.0.conv1.weight")) {
-    lone("UNet alone", "");
+    lone(ModelType::Part, "UNet alone", "");
     report.problems.emplace_back("The text encoder and the autoencoder of a model are missing");
   } else if (starts("text_model.") || starts("transformer.resblocks.")) {
-    lone("text encoder alone", "");
+    lone(ModelType::Part, "text encoder alone", "");
     report.problems.emplace_back("The UNet and the autoencoder of a model are missing");
   } else if (has("emb_params") || (has("clip_l") && has("clip_g")) || isEmbedding(file)) {
-    lone("embedding (textual inversion)", "Write its name in the prompt: --embedding FILE");
+    lone(ModelType::Embedding,
+         "embedding (textual inversion)",
+         "Write its name in the prompt: --embedding FILE");
   } else {
     report.kind = "safetensors file";
     report.problems.emplace_back("No model, adapter or embedding of Stable Diffusion is in it");
@@ -358,14 +372,15 @@ ModelReport inspectPart(const SafetensorsFile& file) {
 
 }  // namespace
 
-Result<ModelReport> inspect(const fs::path& path, const fs::path& resources) {
+Result<ModelReport> inspect(const api::ModelRef& ref, const fs::path& resources) {
+  const fs::path path = ref.path;
   std::error_code error;
   const bool isFile = fs::is_regular_file(path, error);
   if (isFile && isPickle(path))
     return fail(ErrorCode::UnsupportedModel,
                 {{"file", path.string()},
                  {"reason", "files of this form can run programs; use its .safetensors version"}});
-  auto resolved = resolveModel({path.string(), "latest"}, resources);
+  auto resolved = resolveModel(ref, resources);
   if (!resolved) return fail(resolved.error());
   resolved->files.partial = true;
   const auto model = weights::openModel(resolved->files);

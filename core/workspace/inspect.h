@@ -7,10 +7,10 @@
 
 namespace likeness::workspace {
 
-/// `path`: starter, a diffusers folder, a run, a LoRA file, another safetensors file. Nothing but
-/// headers and configs is read. Errors: FileNotFound, BadModelFolder, BadModelFile,
-/// UnsupportedModel, those of resolveModel for runs.
-api::Result<api::ModelReport> inspect(const std::filesystem::path& path,
+/// A model's path may also be a LoRA file or another safetensors file. Nothing but headers and
+/// configs is read. Errors: FileNotFound, BadModelFolder, BadModelFile, UnsupportedModel, those of
+/// resolveModel for runs.
+api::Result<api::ModelReport> inspect(const api::ModelRef& ref,
                                       const std::filesystem::path& resources);
 
 }  // namespace likeness::workspace

@@ -76,6 +76,15 @@ Result<CheckpointInfo> chooseCheckpoint(const fs::path& runFolder, const std::st
   return *found;
 }
 
+/// What a person chose in place of what the files say.
+void choose(const api::ModelRef& ref, weights::ModelFiles& files) {
+  if (!ref.vae.empty()) files.vae = ref.vae;
+  if (ref.prediction != api::PredictionChoice::Auto)
+    files.prediction = ref.prediction == api::PredictionChoice::Epsilon
+                           ? weights::PredictionType::Epsilon
+                           : weights::PredictionType::VPrediction;
+}
+
 Result<ResolvedModel> resolve(const api::ModelRef& ref, const fs::path& resources, int depth);
 
 Result<ResolvedModel> resolveRun(const fs::path& runFolder,
@@ -105,6 +114,7 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
   use(kTextEncoderFile, model->files.textEncoder);
   use(kTextEncoder2File, model->files.textEncoder2);
   use(kAdapterFile, model->adapterFile);
+  choose(ref, model->files);
   model->step = checkpoint->step;
   model->run = std::move(*request);
   return model;
@@ -124,11 +134,7 @@ Result<ResolvedModel> resolve(const api::ModelRef& ref, const fs::path& resource
     ResolvedModel model;
     model.files.path = path;
     model.files.vocabulary = resources / "clip";
-    model.files.vae = ref.vae;
-    if (ref.prediction != api::PredictionChoice::Auto)
-      model.files.prediction = ref.prediction == api::PredictionChoice::Epsilon
-                                   ? weights::PredictionType::Epsilon
-                                   : weights::PredictionType::VPrediction;
+    choose(ref, model.files);
     return model;
   }
   if (present(path / kProjectFile))

@@ -59,8 +59,8 @@ class FolderWorkspace : public Workspace {
     return readMetrics(runFolder / kMetricsFile);
   }
 
-  Result<ModelReport> inspect(const fs::path& path) override {
-    return workspace::inspect(path, m_resources);
+  Result<ModelReport> inspect(const ModelRef& model) override {
+    return workspace::inspect(model, m_resources);
   }
 
   Result<TrainRequest> recommendedRecipe(const ModelRef& base) override {

@@ -112,6 +112,21 @@ TEST(ResolveModel, ARunOfARunKeepsWhatItDidNotTrain) {
   EXPECT_EQ(model->run->runFolder, second.runFolder);
 }
 
+TEST(ResolveModel, WhatWasChosenHoldsForARunToo) {
+  const TempFolder folder;
+  auto run = recipe(folder / "run");
+  run.base.prediction = api::PredictionChoice::VPrediction;
+  run.base.vae = folder / "trained.safetensors";
+  makeRun(run);
+  api::ModelRef ref{run.runFolder.string()};
+  EXPECT_EQ(resolveModel(ref, kResources)->files.prediction, weights::PredictionType::VPrediction);
+  EXPECT_EQ(resolveModel(ref, kResources)->files.vae, run.base.vae);
+  ref.prediction = api::PredictionChoice::Epsilon;
+  ref.vae = folder / "other.safetensors";
+  EXPECT_EQ(resolveModel(ref, kResources)->files.prediction, weights::PredictionType::Epsilon);
+  EXPECT_EQ(resolveModel(ref, kResources)->files.vae, ref.vae);
+}
+
 TEST(ResolveModel, CirclesEnd) {
   const TempFolder folder;
   auto run = recipe(folder / "run");

@@ -19,6 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 using api::ErrorCode;
 using api::FindingKind;
+using api::ModelRef;
+using api::ModelType;
+using api::PredictionChoice;
 using support::put;
 using support::TempFolder;
 using testing::Contains;
@@ -194,13 +197,37 @@ TEST_F(WorkspaceTest, TheStarterIsRecognised) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->kind, "diffusers folder");
   EXPECT_THAT(report->family, HasSubstr("Stable Diffusion 1.x"));
-  EXPECT_EQ(report->prediction, "epsilon");
+  EXPECT_EQ(report->type, ModelType::Folder);
+  EXPECT_EQ(report->prediction, PredictionChoice::Epsilon);
+  EXPECT_FALSE(report->predictionGuessed);
   EXPECT_EQ(report->resolution, 128);
   EXPECT_GT(report->parameters, 1000000);
   EXPECT_EQ(report->dtype, "F16");
   EXPECT_GE(report->bytes, static_cast<std::uint64_t>(report->parameters) * 2);
   EXPECT_THAT(report->details, Contains(Pair("Licence", HasSubstr("CC BY 4.0"))));
   EXPECT_TRUE(report->problems.empty()) << report->problems.front();
+}
+
+TEST_F(WorkspaceTest, WhatWasChosenStandsInForWhatTheFileSays) {
+  const fs::path vae = "resources/starter/vae/diffusion_pytorch_model.safetensors";
+  ModelRef ref;
+  ref.vae = vae;
+  ref.prediction = PredictionChoice::VPrediction;
+  const auto report = m_workspace->inspect(ref);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->prediction, PredictionChoice::VPrediction);
+  EXPECT_THAT(report->details,
+              Contains(Pair("Autoencoder", HasSubstr("from " + vae.filename().string()))));
+  EXPECT_TRUE(report->problems.empty());
+  // One that a model lacks is found again in a file beside it.
+  const fs::path model = m_folder / "model";
+  fs::copy("resources/starter", model, fs::copy_options::recursive);
+  fs::remove(model / vae.lexically_relative("resources/starter"));
+  ref.path = model.string();
+  EXPECT_FALSE(m_workspace->inspect(model)->problems.empty());
+  EXPECT_TRUE(m_workspace->inspect(ref)->problems.empty());
+  ref.vae = put(m_folder / "bad.safetensors", "hostile header");
+  EXPECT_EQ(m_workspace->inspect(ref).error().code, ErrorCode::BadModelFile);
 }
 
 TEST_F(WorkspaceTest, WhatAFolderLacksIsListed) {
@@ -216,7 +243,7 @@ TEST_F(WorkspaceTest, WhatAFolderLacksIsListed) {
   put(model / "scheduler/scheduler_config.json", R"({"prediction_type": "v_prediction"})");
   const auto report = m_workspace->inspect(model);
   ASSERT_TRUE(report);
-  EXPECT_EQ(report->prediction, "v_prediction");
+  EXPECT_EQ(report->prediction, PredictionChoice::VPrediction);
   EXPECT_THAT(report->problems, Contains(HasSubstr("merges.txt is missing")));
   EXPECT_THAT(report->problems, Contains(HasSubstr("does not exist")));
   EXPECT_THAT(report->problems, Contains(HasSubstr("unet: misshaped conv_in.weight [")));
@@ -246,6 +273,7 @@ TEST_F(WorkspaceTest, AdaptersAreRecognisedByTheirNames) {
                                                    {"lora_unet_a_to_q.alpha", {}}},
                                                   {{"ss_sd_model_name", "starter"}}));
   ASSERT_TRUE(kohya);
+  EXPECT_EQ(kohya->type, ModelType::Adapter);
   EXPECT_EQ(kohya->kind, "LoRA (kohya)");
   EXPECT_EQ(kohya->parameters, 8 * 32 * 2 + 1);
   EXPECT_THAT(kohya->details, Contains(Pair("Rank", "8")));
@@ -272,6 +300,16 @@ TEST_F(WorkspaceTest, OtherFilesAreNamedOrRefused) {
       [&](const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& list) {
         return m_workspace->inspect(tensors(m_folder / "k.safetensors", list))->kind;
       };
+  const auto type =
+      [&](const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& list) {
+        return m_workspace->inspect(tensors(m_folder / "k.safetensors", list))->type;
+      };
+  EXPECT_EQ(type({{"lora_unet_a.hada_w1_a", {4, 2}}}), ModelType::Adapter);
+  EXPECT_EQ(type({{"<bo>", {768}}}), ModelType::Embedding);
+  EXPECT_EQ(type({{"encoder.conv_in.weight", {4}}, {"decoder.conv_in.weight", {4}}}),
+            ModelType::Autoencoder);
+  EXPECT_EQ(type({{"down_blocks.0.resnets.0.conv1.weight", {4}}}), ModelType::Part);
+  EXPECT_EQ(type({{"x", {2}}}), ModelType::Unknown);
   EXPECT_EQ(kind({{"lora_unet_a.hada_w1_a", {4, 2}}}), "LoHa (LyCORIS)");
   EXPECT_EQ(kind({{"lora_unet_a.lokr_w1", {4, 4}}}), "LoKr (LyCORIS)");
   EXPECT_EQ(kind({{"lora_unet_a.lora_down.weight", {4, 2}}, {"lora_unet_a.dora_scale", {4}}}),
@@ -307,6 +345,7 @@ TEST_F(WorkspaceTest, RunsTellWhatTheyAre) {
   ASSERT_TRUE(writeManifest(checkpointFolder(run.runFolder, 320), manifest));
   const auto report = m_workspace->inspect(run.runFolder);
   ASSERT_TRUE(report);
+  EXPECT_EQ(report->type, ModelType::Run);
   EXPECT_EQ(report->kind, "run");
   EXPECT_THAT(report->details, Contains(Pair("Subject", "sks toy")));
   EXPECT_THAT(report->details, Contains(Pair("Steps", "320 of 320")));
