@@ -2,12 +2,36 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>likeness::ui::InspectDialog</name>
+    <message numerus="yes">
+        <source>%n problem(s)</source>
+        <translation>
+            <numerusform>%n problem</numerusform>
+            <numerusform>%n problems</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more in the copied report</source>
+        <translation>
+            <numerusform>%n more in the copied report</numerusform>
+            <numerusform>%n more in the copied report</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::MainWindow</name>
     <message numerus="yes">
         <source>%n to check</source>
         <translation>
             <numerusform>%n to check</numerusform>
             <numerusform>%n to check</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more file(s) were not opened.</source>
+        <translation>
+            <numerusform>%n more file was not opened.</numerusform>
+            <numerusform>%n more files were not opened.</numerusform>
         </translation>
     </message>
 </context>

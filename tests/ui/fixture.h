@@ -21,6 +21,7 @@ class FakeDialogs : public ui::DialogService {
   QString openProject(QWidget*) override { return nextProject; }
   QStringList photos(QWidget*) override { return nextPhotos; }
   QString modelFolder(QWidget*) override { return nextModel; }
+  QStringList modelFiles(QWidget*, const QString&, bool) override { return nextModels; }
   QString savePicture(QWidget*, const QString& suggestion) override {
     suggested = suggestion;
     return nextFile;
@@ -36,7 +37,7 @@ class FakeDialogs : public ui::DialogService {
   void showFolder(const QString& folder) override { shown = folder; }
 
   QString nextProject, nextModel, nextFile, suggested, shown;
-  QStringList nextPhotos;
+  QStringList nextPhotos, nextModels;
   int nextAnswer = 0;
   std::vector<ui::Question> questions;
 };

@@ -4,6 +4,7 @@
 #include <QDesktopServices>
 #include <QDir>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QMessageBox>
 #include <QPushButton>
 #include <QUrl>
@@ -39,6 +40,21 @@ QStringList DialogService::photos(QWidget* parent) {
 QString DialogService::modelFolder(QWidget* parent) {
   return QFileDialog::getExistingDirectory(
       parent, DialogTr::tr("Choose a model folder (diffusers)"), QDir::homePath());
+}
+
+QStringList DialogService::modelFiles(QWidget* parent, const QString& title, bool several) {
+  const QString filter = DialogTr::tr(
+      "Model files (*.safetensors *.ckpt *.pt *.pth *.bin model_index.json);;All files (*)");
+  QStringList files;
+  if (several)
+    files = QFileDialog::getOpenFileNames(parent, title, QDir::homePath(), filter);
+  else
+    files << QFileDialog::getOpenFileName(parent, title, QDir::homePath(), filter);
+  files.removeAll(QString());
+  for (QString& file : files)
+    if (QFileInfo(file).fileName() == QLatin1String("model_index.json"))
+      file = QFileInfo(file).absolutePath();
+  return files;
 }
 
 QString DialogService::savePicture(QWidget* parent, const QString& suggestion) {

@@ -24,6 +24,8 @@ class DialogService {
   virtual QString openProject(QWidget* parent);
   virtual QStringList photos(QWidget* parent);
   virtual QString modelFolder(QWidget* parent);
+  /// Files of weights. Somebody who chooses the model_index.json of a folder means the folder.
+  virtual QStringList modelFiles(QWidget* parent, const QString& title, bool several);
   virtual QString savePicture(QWidget* parent, const QString& suggestion);
   virtual QString exportTarget(QWidget* parent, const QString& suggestion, bool folder);
   /// Index of the answer.

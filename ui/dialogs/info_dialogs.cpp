@@ -4,13 +4,10 @@
 #include <QDialog>
 #include <QFormLayout>
 #include <QHBoxLayout>
-#include <QLocale>
 #include <QVBoxLayout>
 
 #include "ui/dialogs/dialog_service.h"
-#include "ui/util/convert.h"
 #include "ui/util/palette.h"
-#include "ui/util/texts.h"
 #include "ui/widgets/image_view.h"
 #include "ui/widgets/parts.h"
 
@@ -41,14 +38,6 @@ QHBoxLayout* closeRow(QDialog* dialog, const char* name) {
   return row;
 }
 
-QLabel* selectable(const QString& text) {
-  auto* label = new QLabel(text);
-  label->setTextFormat(Qt::PlainText);
-  label->setWordWrap(true);
-  label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-  return label;
-}
-
 }  // namespace
 
 void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder) {
@@ -58,17 +47,17 @@ void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder
   title->setObjectName("aboutVersion");
   setTextRole(title, TextRole::Title);
   column->addWidget(title);
-  column->addWidget(selectable(
+  column->addWidget(makeSelectable(
       InfoTr::tr("Teaches an image model one subject from a few photos, on your own machine.")));
   auto* form = new QFormLayout;
   form->setHorizontalSpacing(kMargin);
   form->addRow(InfoTr::tr("Licence"),
-               selectable(InfoTr::tr("See the file LICENSE that comes with the program.")));
+               makeSelectable(InfoTr::tr("See the file LICENSE that comes with the program.")));
   form->addRow(
       InfoTr::tr("Built with"),
-      selectable(InfoTr::tr("Qt %1 (LGPL), LibTorch (BSD), QCustomPlot (GPL), OpenCV (Apache)")
-                     .arg(QString::fromLatin1(qVersion()))));
-  auto* log = selectable(logFolder);
+      makeSelectable(InfoTr::tr("Qt %1 (LGPL), LibTorch (BSD), QCustomPlot (GPL), OpenCV (Apache)")
+                         .arg(QString::fromLatin1(qVersion()))));
+  auto* log = makeSelectable(logFolder);
   log->setObjectName("aboutLog");
   form->addRow(InfoTr::tr("Log"), log);
   column->addLayout(form);
@@ -81,40 +70,6 @@ void showAbout(QWidget* parent, DialogService& dialogs, const QString& logFolder
   row->insertWidget(0, open);
   column->addLayout(row);
   dialog->resize(480, 240);
-  dialog->show();
-}
-
-void showModel(QWidget* parent, const QString& name, const api::ModelReport& report) {
-  QVBoxLayout* column = nullptr;
-  QDialog* dialog = makeDialog(parent, "modelDialog", InfoTr::tr("Model"), &column);
-  auto* title = new ElidedLabel(name);
-  setTextRole(title, TextRole::Title);
-  column->addWidget(title);
-  auto* form = new QFormLayout;
-  form->setHorizontalSpacing(kMargin);
-  const QLocale locale;
-  form->addRow(InfoTr::tr("Kind"), selectable(fromStd(report.kind)));
-  form->addRow(InfoTr::tr("Family"), selectable(fromStd(report.family)));
-  if (report.resolution > 0)
-    form->addRow(InfoTr::tr("Made for"),
-                 selectable(InfoTr::tr("%1 × %1 pixels").arg(report.resolution)));
-  form->addRow(
-      InfoTr::tr("Size"),
-      selectable(InfoTr::tr("%1 million parameters, %2, %3")
-                     .arg(locale.toString(static_cast<double>(report.parameters) / 1e6, 'f', 1),
-                          fromStd(report.dtype),
-                          Texts::bytes(report.bytes))));
-  for (const auto& [key, value] : report.details)
-    form->addRow(fromStd(key), selectable(fromStd(value)));
-  column->addLayout(form);
-  for (const std::string& problem : report.problems) {
-    QLabel* label = selectable(fromStd(problem));
-    setTone(label, "error");
-    column->addWidget(label);
-  }
-  column->addStretch();
-  column->addLayout(closeRow(dialog, "modelClose"));
-  dialog->resize(480, 260);
   dialog->show();
 }
 

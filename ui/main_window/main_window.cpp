@@ -1,6 +1,7 @@
 #include "ui/main_window/main_window.h"
 
 #include <QCloseEvent>
+#include <QDir>
 #include <QDragEnterEvent>
 #include <QHBoxLayout>
 #include <QMimeData>
@@ -11,12 +12,14 @@
 
 #include "ui/dialogs/dialog_service.h"
 #include "ui/dialogs/export_dialog.h"
+#include "ui/dialogs/inspect_dialog.h"
 #include "ui/main_window/title_row.h"
 #include "ui/pages/create_page.h"
 #include "ui/pages/photos_page.h"
 #include "ui/pages/start_page.h"
 #include "ui/pages/train_page.h"
 #include "ui/util/convert.h"
+#include "ui/util/model_words.h"
 #include "ui/widgets/message_bar.h"
 #include "ui/widgets/parts.h"
 #include "ui/widgets/photo_grid.h"
@@ -24,10 +27,19 @@
 namespace likeness::ui {
 namespace {
 
-QStringList localFiles(const QMimeData* data) {
-  QStringList files;
-  for (const QUrl& url : data->urls())
-    if (url.isLocalFile()) files << url.toLocalFile();
+constexpr int kMostInspected = 6;  // of one drop
+
+/// What a drop holds: model files and folders, and everything that may be a photo.
+struct Dropped {
+  QStringList models, photos;
+};
+Dropped dropped(const QMimeData* data) {
+  Dropped files;
+  for (const QUrl& url : data->urls()) {
+    if (!url.isLocalFile()) continue;
+    const QString path = QDir::cleanPath(url.toLocalFile());
+    (isModelPath(path) ? files.models : files.photos) << path;
+  }
   return files;
 }
 
@@ -211,6 +223,20 @@ void MainWindow::showExport() {
   (new ExportDialog(m_project, m_training.runs(), m_export, m_services.dialogs, this))->show();
 }
 
+void MainWindow::chooseInspected() {
+  inspectFiles(m_services.dialogs.modelFiles(this, tr("What is this file?"), true));
+}
+
+void MainWindow::inspectFiles(const QStringList& paths) {
+  for (const QString& path : paths.mid(0, kMostInspected))
+    InspectDialog::open(m_project, m_services.dialogs, path, this);
+  if (paths.size() > kMostInspected)
+    m_message->showNote(tr("%n more file(s) were not opened.",
+                           nullptr,
+                           static_cast<int>(paths.size() - kMostInspected)),
+                        tr("Drop a few model files at a time to see what they are."));
+}
+
 void MainWindow::runCurrent() {
   const char* name = m_page == Page::Photos  ? "goTrain"
                      : m_page == Page::Train ? "trainStart"
@@ -259,9 +285,11 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
-  if (!m_project.isOpen() || localFiles(event->mimeData()).isEmpty()) return;
+  const Dropped files = dropped(event->mimeData());
+  const bool photos = m_project.isOpen() && !files.photos.isEmpty();
+  if (!photos && files.models.isEmpty()) return;
   event->acceptProposedAction();
-  m_photosPage->grid().setDropHighlight(true);
+  m_photosPage->grid().setDropHighlight(photos);
 }
 
 void MainWindow::dragLeaveEvent(QDragLeaveEvent*) { m_photosPage->grid().setDropHighlight(false); }
@@ -271,8 +299,12 @@ void MainWindow::dropEvent(QDropEvent* event) {
   // The source keeps its files, whatever it proposes.
   event->setDropAction(Qt::CopyAction);
   event->accept();
-  showPage(Page::Photos);
-  m_photos.add(localFiles(event->mimeData()));
+  const Dropped files = dropped(event->mimeData());
+  if (m_project.isOpen() && !files.photos.isEmpty()) {
+    showPage(Page::Photos);
+    m_photos.add(files.photos);
+  }
+  inspectFiles(files.models);
 }
 
 }  // namespace likeness::ui

@@ -69,6 +69,9 @@ class MainWindow : public QMainWindow {
   void newSample();
   void chooseProject();
   void showExport();
+  void chooseInspected();
+  /// One dialog each; of many only the first.
+  void inspectFiles(const QStringList& paths);
   void runCurrent();
   /// False when the person would rather not leave the training behind.
   bool letGo(const QString& what);

@@ -34,6 +34,10 @@ void MainWindow::makeMenus() {
   fillRecent(recent);
   addAction(file, "actionSample", tr("New &sample project…"), {}, [this] { newSample(); });
   file->addSeparator();
+  addAction(file, "actionInspect", tr("&What is this file?…"), QKeySequence(tr("Ctrl+I")), [this] {
+    chooseInspected();
+  });
+  file->addSeparator();
   m_projectActions << addAction(file, "actionSave", tr("&Save"), QKeySequence::Save, [this] {
     tell(m_project.save());
   }) << addAction(file, "actionFolder", tr("Open the project &folder"), {}, [this] {

@@ -12,6 +12,7 @@ namespace likeness::ui {
 namespace {
 constexpr int kAutosaveMs = 1500;
 constexpr int kRecentCount = 8;
+constexpr auto kRecentBases = "recentBases";
 constexpr auto kSuffix = ".likeness";
 }  // namespace
 
@@ -123,6 +124,12 @@ void ProjectModel::edit(const std::function<void(api::TrainRequest&)>& change) {
 }
 
 void ProjectModel::setBase(const api::ModelRef& base, const api::TrainRequest& recipeOfModel) {
+  if (const QString path = fromStd(base.path); path != QLatin1String("starter")) {
+    QStringList paths = m_settings.value(kRecentBases).toStringList();
+    paths.removeAll(path);
+    paths.prepend(path);
+    m_settings.setValue(kRecentBases, paths.mid(0, kRecentCount));
+  }
   m_recommended = recipeOfModel;
   edit([&](api::TrainRequest& recipe) {
     api::TrainRequest next = recipeOfModel;
@@ -132,6 +139,12 @@ void ProjectModel::setBase(const api::ModelRef& base, const api::TrainRequest& r
     next.training.method = recipe.training.method;
     recipe = std::move(next);
   });
+}
+
+QStringList ProjectModel::recentBases() const {
+  QStringList paths = m_settings.value(kRecentBases).toStringList();
+  paths.removeIf([](const QString& path) { return !QFileInfo::exists(path); });
+  return paths;
 }
 
 QStringList ProjectModel::recent() const {

@@ -48,6 +48,8 @@ class ProjectModel : public QObject {
   /// Changes the base model and takes over the recipe that suits it.
   void setBase(const api::ModelRef& base, const api::TrainRequest& recipeOfModel);
 
+  /// Base models chosen before that still exist, latest first; without the starter model.
+  QStringList recentBases() const;
   QStringList recent() const;  ///< folders that still exist, latest first
   void forget(const QString& folder);
 

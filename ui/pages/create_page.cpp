@@ -18,6 +18,7 @@
 #include "ui/util/background.h"
 #include "ui/util/convert.h"
 #include "ui/util/icons.h"
+#include "ui/util/model_words.h"
 #include "ui/util/palette.h"
 #include "ui/util/texts.h"
 #include "ui/widgets/image_view.h"
@@ -70,6 +71,7 @@ CreatePage::CreatePage(ProjectModel& project,
       m_prompt(new QLineEdit),
       m_negative(new QLineEdit),
       m_seed(new QLineEdit(QStringLiteral("1"))),
+      m_choices(makeHint()),
       m_words(makeHint()),
       m_tokens(makeHint()),
       m_status(makeHint()),
@@ -156,6 +158,8 @@ QWidget* CreatePage::makeControls() {
            tr("Which weights"),
            m_weights,
            tr("The base model as it was, or what a run has learned."));
+  m_choices->setObjectName("weightsChoices");
+  layout->addWidget(m_choices);
   m_prompt->setObjectName("prompt");
   m_prompt->setPlaceholderText(tr("{subject} on the moon"));
   m_negative->setObjectName("negativePrompt");
@@ -252,8 +256,12 @@ void CreatePage::connectModels() {
   connect(m_folder, &QPushButton::clicked, this, [this] {
     m_dialogs.showFolder(fromPath(m_project.project().folder / "outputs"));
   });
+  connect(m_weights, &QComboBox::currentIndexChanged, this, &CreatePage::showBase);
   connect(&m_project, &ProjectModel::opened, this, &CreatePage::showProject);
-  connect(&m_project, &ProjectModel::recipeChanged, this, &CreatePage::showWords);
+  connect(&m_project, &ProjectModel::recipeChanged, this, [this] {
+    showWords();
+    showBase();
+  });
   connect(&m_training, &TrainingModel::runsChanged, this, &CreatePage::fillWeights);
   connect(&m_training.job(), &Job::changed, this, &CreatePage::showJob);
   connect(&m_generation.job(), &Job::changed, this, &CreatePage::showJob);
@@ -313,6 +321,14 @@ void CreatePage::fillWeights() {
   const int kept = m_weights->findData(before);
   const bool baseOnlyBefore = before.toStringList().isEmpty();
   m_weights->setCurrentIndex(baseOnlyBefore && m_weights->count() > 1 ? 1 : std::max(0, kept));
+  showBase();
+}
+
+void CreatePage::showBase() {
+  if (!m_project.isOpen()) return;
+  const QString choices = ModelWords::choices(m_project.recipe().base);
+  m_choices->setText(breakable(choices));
+  m_choices->setVisible(m_weights->currentIndex() == 0 && !choices.isEmpty());
 }
 
 void CreatePage::useLatest() { m_weights->setCurrentIndex(m_weights->count() > 1 ? 1 : 0); }

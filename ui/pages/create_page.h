@@ -48,6 +48,7 @@ class CreatePage : public QWidget {
   void showProject();
   void showWords();
   void countTokens();
+  void showBase();
   void showJob();
   void showEnd();
   void showHistory(int row);
@@ -67,7 +68,7 @@ class CreatePage : public QWidget {
   PictureStrip* m_history;
   QComboBox *m_weights, *m_sampler, *m_size;
   QLineEdit *m_prompt, *m_negative, *m_seed;
-  QLabel *m_words, *m_tokens, *m_status;
+  QLabel *m_choices, *m_words, *m_tokens, *m_status;
   ValueSlider* m_guidance;
   QSpinBox *m_steps, *m_count;
   QCheckBox* m_karras;

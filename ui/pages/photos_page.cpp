@@ -10,10 +10,11 @@
 #include <QVBoxLayout>
 
 #include "ui/dialogs/dialog_service.h"
-#include "ui/dialogs/info_dialogs.h"
+#include "ui/dialogs/inspect_dialog.h"
 #include "ui/util/background.h"
 #include "ui/util/convert.h"
 #include "ui/util/icons.h"
+#include "ui/util/model_words.h"
 #include "ui/util/palette.h"
 #include "ui/util/texts.h"
 #include "ui/widgets/image_view.h"
@@ -26,6 +27,9 @@ namespace {
 
 constexpr int kWordsDelayMs = 300;
 constexpr int kLargeSide = 1024;
+// Rows of the base models that open a file dialog.
+const QString kChooseFile = QStringLiteral(":file");
+const QString kChooseFolder = QStringLiteral(":folder");
 
 QLineEdit* makeEdit(const char* name, const QString& example) {
   auto* edit = new QLineEdit;
@@ -41,6 +45,24 @@ QRectF centreSquare(const QSize& size) {
           (size.height() - side) / 2 / size.height(),
           side / size.width(),
           side / size.height()};
+}
+
+/// Why a model cannot be the base, as the end of a sentence; empty when it can.
+QString baseFault(const api::ModelReport& report) {
+  const QString kind = fromStd(report.kind);
+  switch (report.type) {
+    case api::ModelType::Adapter:
+      return PhotosPage::tr("it is an adapter (%1), which only changes a model.").arg(kind);
+    case api::ModelType::Embedding:
+      return PhotosPage::tr("it is an embedding, a single word for prompts.");
+    case api::ModelType::Autoencoder:
+      return PhotosPage::tr("it is an autoencoder (VAE), one part of a model.");
+    default:
+      break;
+  }
+  if (!report.problems.empty()) return fromStd(report.problems.front());
+  return api::isWholeModel(report.type) ? QString()
+                                        : PhotosPage::tr("it is of another kind (%1).").arg(kind);
 }
 
 }  // namespace
@@ -60,6 +82,7 @@ PhotosPage::PhotosPage(ProjectModel& project,
       m_class(new QComboBox),
       m_base(new QComboBox),
       m_tokenCheck(makeHint()),
+      m_baseChoices(makeHint()),
       m_photoTitle(new ElidedLabel),
       m_findings(new QLabel),
       m_summary(new QLabel),
@@ -122,6 +145,8 @@ QWidget* PhotosPage::makeSubjectCard() {
   m_baseInfo->setToolTip(tr("What this model is"));
   m_baseInfo->setAccessibleName(tr("What this model is"));
   m_tokenCheck->setObjectName("tokenCheck");
+  m_baseChoices->setObjectName("baseChoices");
+  m_baseChoices->setAlignment(Qt::AlignRight);
 
   QVBoxLayout* layout = nullptr;
   auto* card = makeCard(&layout);
@@ -151,11 +176,17 @@ QWidget* PhotosPage::makeSubjectCard() {
   addField(row,
            tr("Base model"),
            base,
-           tr("What training starts from: the starter model, or a diffusers folder."),
+           tr("What training starts from: the starter model, a file (.safetensors, .ckpt) or a "
+              "diffusers "
+              "folder."),
            4);
   m_base->setAccessibleName(tr("Base model"));
   layout->addLayout(row);
-  layout->addWidget(m_tokenCheck);
+  auto* hints = new QHBoxLayout;
+  hints->setSpacing(kMargin);
+  hints->addWidget(m_tokenCheck, 8, Qt::AlignTop);
+  hints->addWidget(m_baseChoices, 4);
+  layout->addLayout(hints);
   return card;
 }
 
@@ -204,7 +235,9 @@ void PhotosPage::connectFields() {
     if (current() >= 0) m_photos.setCaption(current(), text);
   });
   connect(m_base, &QComboBox::activated, this, &PhotosPage::chooseBase);
-  connect(m_baseInfo, &QToolButton::clicked, this, &PhotosPage::showBaseInfo);
+  connect(m_baseInfo, &QToolButton::clicked, this, [this] {
+    openInspector(fromStd(m_project.recipe().base.path));
+  });
 
   const auto add = [this] { m_photos.add(m_dialogs.photos(this)); };
   connect(m_add, &QPushButton::clicked, this, add);
@@ -264,6 +297,11 @@ void PhotosPage::showRecipe() {
   show(m_name, subject.name);
   show(m_token, subject.token);
   show(m_class->lineEdit(), subject.classWord);
+  const api::ModelRef& base = m_project.recipe().base;
+  if (m_base->currentData().toString() != fromStd(base.path)) fillBases();
+  const QString choices = ModelWords::choices(base);
+  m_baseChoices->setText(breakable(choices));
+  m_baseChoices->setVisible(!choices.isEmpty());
   m_wordsTimer.start();
 }
 
@@ -310,78 +348,73 @@ void PhotosPage::checkWords() {
 void PhotosPage::fillBases() {
   const QSignalBlocker quiet(m_base);
   m_base->clear();
-  m_base->addItem(tr("Starter model"), QStringLiteral("starter"));
+  const auto add = [this](const QString& path) {
+    m_base->addItem(ModelWords::name(path), path);
+    m_base->setItemData(m_base->count() - 1, QDir::toNativeSeparators(path), Qt::ToolTipRole);
+  };
+  m_base->addItem(ModelWords::name("starter"), QStringLiteral("starter"));
   if (m_project.isOpen()) {
     const QString path = fromStd(m_project.recipe().base.path);
-    if (path != QLatin1String("starter")) m_base->addItem(QFileInfo(path).fileName(), path);
+    const QStringList recent = m_project.recentBases();
+    if (path != QLatin1String("starter") && !recent.contains(path)) add(path);
+    for (const QString& other : recent) add(other);
     m_base->setCurrentIndex(m_base->findData(path));
   }
   m_base->insertSeparator(m_base->count());
-  m_base->addItem(tr("Choose a model folder…"), QString());
+  m_base->addItem(tr("Choose a file…"), kChooseFile);
+  m_base->addItem(tr("Choose a folder…"), kChooseFolder);
 }
 
 void PhotosPage::chooseBase(int index) {
   QString path = m_base->itemData(index).toString();
-  if (path.isEmpty()) path = m_dialogs.modelFolder(this);
+  if (path == kChooseFolder)
+    path = m_dialogs.modelFolder(this);
+  else if (path == kChooseFile)
+    path = m_dialogs.modelFiles(this, tr("Choose a base model"), false).value(0);
   if (path.isEmpty() || fromStd(m_project.recipe().base.path) == path) return fillBases();
   setBase(path);
 }
 
 void PhotosPage::setBase(const QString& path) {
   struct Looked {
-    std::optional<api::Error> error;
-    api::TrainRequest recipe;
+    api::Result<api::ModelReport> report;
+    api::Result<api::TrainRequest> recipe = api::TrainRequest{};
   };
-  const api::ModelRef base{toStd(path), "latest", {}};
+  api::ModelRef base;
+  base.path = toStd(path);
   m_base->setEnabled(false);
   inBackground(
       this,
-      [&workspace = m_project.workspace(), base, starter = path == QLatin1String("starter")] {
-        Looked looked;
-        if (!starter) {
-          const auto report = workspace.inspect(base.path);
-          if (!report)
-            looked.error = report.error();
-          else if (!report->problems.empty())
-            looked.error = api::Error{api::ErrorCode::BadModelFolder,
-                                      {{"folder", base.path}, {"reason", report->problems.front()}},
-                                      {}};
-        }
-        if (!looked.error) {
-          auto recipe = workspace.recommendedRecipe(base);
-          if (recipe)
-            looked.recipe = std::move(*recipe);
-          else
-            looked.error = recipe.error();
-        }
+      [&workspace = m_project.workspace(), base] {
+        Looked looked{workspace.inspect(base)};
+        if (looked.report && baseFault(*looked.report).isEmpty())
+          looked.recipe = workspace.recommendedRecipe(base);
         return looked;
       },
-      [this, base](const Looked& looked) {
+      [this, base, path](const Looked& looked) {
         m_base->setEnabled(true);
-        if (looked.error) {
-          m_message->showError(*looked.error);
+        m_message->dismiss();
+        if (!looked.report) {
+          m_message->showError(looked.report.error());
+        } else if (const QString fault = baseFault(*looked.report); !fault.isEmpty()) {
+          m_message->showOffer(
+              tr("“%1” cannot be a base model: %2").arg(ModelWords::name(path), fault),
+              api::isWholeModel(looked.report->type) ? QString()
+                                                     : ModelWords::place(looked.report->type),
+              tr("What is this file?"),
+              [this, path] { openInspector(path); },
+              tr("Close"));
+        } else if (!looked.recipe) {
+          m_message->showError(looked.recipe.error());
         } else {
-          m_message->dismiss();
-          m_project.setBase(base, looked.recipe);
+          m_project.setBase(base, *looked.recipe);
         }
         fillBases();
       });
 }
 
-void PhotosPage::showBaseInfo() {
-  const std::string path = m_project.recipe().base.path;
-  const std::filesystem::path folder = path == "starter"
-                                           ? m_project.workspace().resources() / "starter"
-                                           : std::filesystem::path(path);
-  inBackground(
-      this,
-      [&workspace = m_project.workspace(), folder] { return workspace.inspect(folder); },
-      [this, name = m_base->currentText()](const api::Result<api::ModelReport>& report) {
-        if (report)
-          showModel(this, name, *report);
-        else
-          m_message->showError(report.error());
-      });
+void PhotosPage::openInspector(const QString& model) {
+  InspectDialog::open(m_project, m_dialogs, model, this);
 }
 
 void PhotosPage::showSelection() {

@@ -43,7 +43,7 @@ class PhotosPage : public QWidget {
   void fillBases();
   void chooseBase(int index);
   void setBase(const QString& path);
-  void showBaseInfo();
+  void openInspector(const QString& model);
   int current() const;  ///< row of the photo shown beside the grid, -1 = none
 
   ProjectModel& m_project;
@@ -55,7 +55,7 @@ class PhotosPage : public QWidget {
   MessageBar* m_message;
   QLineEdit *m_name, *m_token, *m_caption;
   QComboBox *m_class, *m_base;
-  QLabel *m_tokenCheck, *m_photoTitle, *m_findings, *m_summary;
+  QLabel *m_tokenCheck, *m_baseChoices, *m_photoTitle, *m_findings, *m_summary;
   QToolButton* m_baseInfo;
   PhotoGrid* m_grid;
   QWidget* m_inspector;

@@ -43,12 +43,12 @@ MessageBar::MessageBar(QWidget* parent)
     if (m_act) m_act();
   });
   connect(m_details, &QPushButton::clicked, this, [this] {
-    showErrorDetails(this, m_sentence->text(), m_hint->text(), m_detail);
+    showErrorDetails(this, m_words, m_help, m_detail);
   });
   hide();
 }
 
-QString MessageBar::sentence() const { return isHidden() ? QString() : m_sentence->text(); }
+QString MessageBar::sentence() const { return isHidden() ? QString() : m_words; }
 
 void MessageBar::showError(const api::Error& error) {
   const ErrorText text = Texts::forError(error);
@@ -87,8 +87,10 @@ void MessageBar::present(const char* name,
                          : what == QLatin1String("warning") ? Tint::Warning
                                                             : Tint::Accent)
                         .pixmap(20, 20));
-  m_sentence->setText(sentence);
-  m_hint->setText(hint);
+  m_words = sentence;
+  m_help = hint;
+  m_sentence->setText(breakable(sentence));
+  m_hint->setText(breakable(hint));
   m_hint->setVisible(!hint.isEmpty());
   m_detail = detail;
   m_details->setVisible(!detail.isEmpty());

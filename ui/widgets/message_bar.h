@@ -39,7 +39,7 @@ class MessageBar : public QFrame {
 
   QLabel *m_icon, *m_sentence, *m_hint;
   QPushButton *m_action, *m_details, *m_close;
-  QString m_detail;
+  QString m_words, m_help, m_detail;
   std::function<void()> m_act;
 };
 

@@ -30,6 +30,29 @@ QLabel* makeHint(const QString& text, QWidget* parent) {
   return label;
 }
 
+QLabel* makeSelectable(const QString& text) {
+  auto* label = new QLabel(text);
+  label->setTextFormat(Qt::PlainText);
+  label->setWordWrap(true);
+  label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+  return label;
+}
+
+QString breakable(const QString& text) {
+  constexpr int longest = 30;
+  QString out;
+  int run = 0;
+  for (const QChar letter : text) {
+    run = letter.isSpace() ? 0 : run + 1;
+    if (run > longest && !letter.isLowSurrogate()) {
+      out += QChar(0x200b);
+      run = 1;
+    }
+    out += letter;
+  }
+  return out;
+}
+
 QPushButton* makeButton(const char* name, const QString& text, QWidget* parent) {
   auto* button = new QPushButton(text, parent);
   button->setObjectName(QLatin1String(name));

@@ -20,6 +20,11 @@ constexpr int kMargin = 16;  ///< around a page
 QFrame* makeCard(QVBoxLayout** layout, QWidget* parent = nullptr);
 QLabel* makeSection(const QString& text, QWidget* parent = nullptr);
 QLabel* makeHint(const QString& text = {}, QWidget* parent = nullptr);
+/// Plain text that wraps and can be marked and copied.
+QLabel* makeSelectable(const QString& text);
+/// The same text with invisible places to break a line in its long words, for labels that wrap: a
+/// path or a name of 300 letters would widen the window.
+QString breakable(const QString& text);
 /// Verb on a button; `name` is the object name that tests and accessibility rely on.
 QPushButton* makeButton(const char* name, const QString& text, QWidget* parent = nullptr);
 QPushButton* makePrimary(const char* name, const QString& text, QWidget* parent = nullptr);
