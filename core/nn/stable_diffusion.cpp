@@ -4,7 +4,7 @@
 #include <future>
 
 #include "core/base/hash.h"
-#include "core/tensor/user_cache.h"
+#include "core/base/user_cache.h"
 
 namespace likeness::nn {
 namespace {
@@ -19,9 +19,9 @@ api::Result<std::string> rememberedHash(const fs::path& file) {
   const auto time = fs::last_write_time(file, error).time_since_epoch().count();
   const std::string key = "sha256 " + std::to_string(size) + " " + std::to_string(time) + " " +
                           fs::weakly_canonical(file, error).string();
-  if (auto known = tensor::recall(key); known && known->size() == 64) return *known;
+  if (auto known = base::recall(key); known && known->size() == 64) return *known;
   auto hash = base::sha256File(file);
-  if (hash) tensor::remember(key, *hash);
+  if (hash) base::remember(key, *hash);
   return hash;
 }
 

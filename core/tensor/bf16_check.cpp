@@ -8,8 +8,8 @@
 #include <torch/headeronly/version.h>
 
 #include "core/base/random.h"
+#include "core/base/user_cache.h"
 #include "core/tensor/random_tensor.h"
-#include "core/tensor/user_cache.h"
 
 namespace likeness::tensor {
 namespace {
@@ -69,9 +69,9 @@ bool bf16SelfCheck() {
     const auto cpu = capabilities.find("cpu_name");
     const std::string key = "bf16 self-check 1, LibTorch " TORCH_VERSION ", " +
                             (cpu == capabilities.end() ? "" : cpu->second.toStringRef());
-    if (const auto known = recall(key)) return *known == "passed";
+    if (const auto known = base::recall(key)) return *known == "passed";
     const bool right = everythingIsRight();
-    remember(key, right ? "passed" : "failed");
+    base::remember(key, right ? "passed" : "failed");
     return right;
   }();
   return passed;

@@ -8,6 +8,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/ring_buffer.h"
+#include "core/base/user_cache.h"
 #include "tests/support/temp_folder.h"
 
 namespace likeness::base {
@@ -93,6 +94,17 @@ TEST(RingBuffer, HoldsUnderManyThreads) {
       });
   }
   EXPECT_EQ(ring.since(0).items.size(), 4000u);
+}
+
+TEST(UserCache, RemembersByWholeKey) {
+  const std::string folder =
+      (std::filesystem::path(testing::TempDir()) / "likeness_user_cache").string();
+  setenv("XDG_CACHE_HOME", folder.c_str(), 1);
+  EXPECT_FALSE(recall("a fact"));
+  remember("a fact", "a value");
+  EXPECT_EQ(recall("a fact"), "a value");
+  EXPECT_FALSE(recall("another fact"));
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -15,7 +15,6 @@
 #include "core/tensor/pixels.h"
 #include "core/tensor/random_tensor.h"
 #include "core/tensor/state_dict.h"
-#include "core/tensor/user_cache.h"
 
 namespace likeness::tensor {
 namespace {
@@ -127,16 +126,6 @@ TEST(Devices, ThreadsAndMemory) {
   EXPECT_GE(setThreads(0), 1);
   EXPECT_GT(availableMemoryMiB(), 0);
   EXPECT_GT(peakRssMiB(), 1);
-}
-
-TEST(UserCache, RemembersByWholeKey) {
-  const std::string folder = scratch("cache").string();
-  setenv("XDG_CACHE_HOME", folder.c_str(), 1);
-  EXPECT_FALSE(recall("a fact"));
-  remember("a fact", "a value");
-  EXPECT_EQ(recall("a fact"), "a value");
-  EXPECT_FALSE(recall("another fact"));
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,17 +1,17 @@
 // One file per fact, named by the hash of its key.
-#include "core/tensor/user_cache.h"
+#include "core/base/user_cache.h"
 
 #include <cstdlib>
 
 #include "core/base/file_system.h"
 #include "core/base/hash.h"
 
-namespace likeness::tensor {
+namespace likeness::base {
 namespace {
 
 std::filesystem::path factFile(std::string_view key) {
   const auto folder = userCacheFolder();
-  return folder.empty() ? folder : folder / "facts" / base::sha256(key).substr(0, 32);
+  return folder.empty() ? folder : folder / "facts" / sha256(key).substr(0, 32);
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ std::filesystem::path userCacheFolder() {
 std::optional<std::string> recall(std::string_view key) {
   const auto file = factFile(key);
   if (file.empty()) return {};
-  auto content = base::readFile(file, 4096);
+  auto content = readFile(file, 4096);
   // The key is kept beside the value, so that a damaged or foreign file is not taken for an answer.
   if (!content || !content->starts_with(std::string(key) + "\n")) return {};
   return content->substr(key.size() + 1);
@@ -35,8 +35,8 @@ std::optional<std::string> recall(std::string_view key) {
 
 void remember(std::string_view key, std::string_view value) {
   const auto file = factFile(key);
-  if (file.empty() || !base::makeFolder(file.parent_path())) return;
-  (void)base::writeFile(file, std::string(key) + "\n" + std::string(value));
+  if (file.empty() || !makeFolder(file.parent_path())) return;
+  (void)writeFile(file, std::string(key) + "\n" + std::string(value));
 }
 
-}  // namespace likeness::tensor
+}  // namespace likeness::base

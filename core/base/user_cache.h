@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace likeness::tensor {
+namespace likeness::base {
 
 /// $XDG_CACHE_HOME/likeness or ~/.cache/likeness; empty when neither variable is set.
 std::filesystem::path userCacheFolder();
@@ -16,4 +16,4 @@ std::optional<std::string> recall(std::string_view key);
 /// Keeps `value` for later starts; failures are ignored.
 void remember(std::string_view key, std::string_view value);
 
-}  // namespace likeness::tensor
+}  // namespace likeness::base
