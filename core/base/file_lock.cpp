@@ -10,21 +10,39 @@
 
 namespace likeness::base {
 
+namespace {
+
+/// 0 or errno.
+int lockWhole(int descriptor, int operation) {
+  while (::flock(descriptor, operation) != 0)
+    if (errno != EINTR) return errno;
+  return 0;
+}
+
+}  // namespace
+
+api::Result<FileLock> FileLock::wait(const std::filesystem::path& file) {
+  FileLock lock;
+  if (const int error = fileOperations().open(file, O_RDWR | O_CREAT, lock.m_descriptor))
+    return api::fail(writeError(error, file));
+  if (const int error = lockWhole(lock.m_descriptor, LOCK_EX))
+    return api::fail(writeError(error, file));
+  return lock;
+}
+
 api::Result<FileLock> FileLock::acquire(const std::filesystem::path& file) {
   FileLock lock;
   if (const int error = fileOperations().open(file, O_RDWR | O_CREAT, lock.m_descriptor))
     return api::fail(writeError(error, file));
-  int result = 0;
-  do result = ::flock(lock.m_descriptor, LOCK_EX | LOCK_NB);
-  while (result != 0 && errno == EINTR);
-  if (result != 0 && errno == EWOULDBLOCK) {
+  const int error = lockWhole(lock.m_descriptor, LOCK_EX | LOCK_NB);
+  if (error == EWOULDBLOCK) {
     char owner[80] = {};
     const ssize_t count = ::pread(lock.m_descriptor, owner, sizeof owner - 1, 0);
     return api::fail(api::ErrorCode::ProjectInUse,
                      {{"folder", file.parent_path().string()},
                       {"owner", count > 0 ? std::string(owner) : std::string("unknown process")}});
   }
-  if (result != 0) return api::fail(writeError(errno, file));
+  if (error) return api::fail(writeError(error, file));
   char host[48] = {};
   ::gethostname(host, sizeof host - 1);
   const std::string owner = "process " + std::to_string(::getpid()) + " on " + host;

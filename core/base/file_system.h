@@ -103,6 +103,9 @@ class FileLock {
  public:
   /// Errors: ProjectInUse with {folder, owner} when another process holds it; FileUnwritable.
   static api::Result<FileLock> acquire(const std::filesystem::path& file);
+  /// The same, but waits until whoever holds it lets go; threads of one process wait for each other
+  /// too. Errors: FileUnwritable.
+  static api::Result<FileLock> wait(const std::filesystem::path& file);
   FileLock(FileLock&&) noexcept;
   FileLock& operator=(FileLock&&) noexcept;
   ~FileLock();

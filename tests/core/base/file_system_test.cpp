@@ -8,8 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <optional>
+#include <thread>
 
 #include "tests/support/faulty_files.h"
 #include "tests/support/temp_folder.h"
@@ -224,6 +227,23 @@ TEST(FileLock, KeepsAnotherProcessAwayAndNamesItsOwner) {
   }
   EXPECT_EQ(tryLockInChild(folder / ".lock"), 1);
   EXPECT_TRUE(FileLock::acquire(folder / ".lock"));
+}
+
+TEST(FileLock, CanBeWaitedFor) {
+  const TempFolder folder;
+  std::optional<FileLock> held = std::move(*FileLock::wait(folder / ".lock"));
+  std::atomic<bool> entered = false;
+  std::thread other([&] {
+    const auto lock = FileLock::wait(folder / ".lock");
+    EXPECT_TRUE(lock);
+    entered = true;
+  });
+  EXPECT_FALSE(entered);
+  held.reset();
+  other.join();
+  EXPECT_TRUE(entered);
+  const FaultyFiles files(0, ENOSPC);
+  EXPECT_EQ(FileLock::wait(folder / "other").error().code, ErrorCode::DiskFull);
 }
 
 TEST(FileLock, EndsWithItsProcessHoweverItEnds) {
