@@ -130,6 +130,12 @@ constexpr Row kRows[] = {
      kInput,
      "The model {file} is of a kind that Likeness cannot use yet[: {reason}].",
      "Use a Stable Diffusion 1.x or 2.x model in the diffusers layout."},
+    {ErrorCode::UnsafeFile,
+     "unsafe_file",
+     kInput,
+     "{file} is more than weights: it asks to run {function}. Nothing in it was run.",
+     "Look for the model as a .safetensors file, and open this one in no other program unless you "
+     "trust who made it."},
     {ErrorCode::BadAdapter,
      "bad_adapter",
      kInput,

@@ -32,6 +32,7 @@ enum class ErrorCode {
   BadModelFile,       ///< {file}: {reason}; also hostile safetensors headers
   ModelMismatch,      ///< {file}: missing, extra or misshaped tensors, listed in {tensors}
   UnsupportedModel,   ///< {file}: {reason}
+  UnsafeFile,         ///< {file}: a pickle that names {function}, which no file of weights needs
   BadAdapter,         ///< {file}: {reason}
   BadTokenizer,       ///< {file}: {reason}
   PromptTooLong,      ///< {prompt} has {tokens} tokens, {limit} fit

@@ -68,8 +68,10 @@ tl::expected<Header, std::string> parseHeader(std::string_view json, std::uint64
 /// a file that shrinks underneath must be an error, not a SIGBUS).
 class SafetensorsFile {
  public:
-  /// Errors: FileNotFound, FileUnreadable, BadModelFile (every rule of the format).
-  static api::Result<SafetensorsFile> open(const std::filesystem::path& file);
+  /// `knownAs`: what path() and errors say where it is not `file`. Errors: FileNotFound,
+  /// FileUnreadable, BadModelFile (every rule of the format).
+  static api::Result<SafetensorsFile> open(const std::filesystem::path& file,
+                                           const std::filesystem::path& knownAs = {});
   SafetensorsFile(SafetensorsFile&&) noexcept;
   SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
   ~SafetensorsFile();

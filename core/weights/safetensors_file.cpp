@@ -47,20 +47,23 @@ SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
 SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = default;
 SafetensorsFile::~SafetensorsFile() = default;
 
-api::Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file) {
-  const auto unreadable = [&file](const std::string& reason) {
-    return api::fail(api::ErrorCode::FileUnreadable, {{"file", file.string()}, {"reason", reason}});
+api::Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file,
+                                                   const std::filesystem::path& knownAs) {
+  const std::filesystem::path& shown = knownAs.empty() ? file : knownAs;
+  const auto unreadable = [&shown](const std::string& reason) {
+    return api::fail(api::ErrorCode::FileUnreadable,
+                     {{"file", shown.string()}, {"reason", reason}});
   };
-  const auto bad = [&file](const std::string& reason) {
-    return api::fail(api::ErrorCode::BadModelFile, {{"file", file.string()}, {"reason", reason}});
+  const auto bad = [&shown](const std::string& reason) {
+    return api::fail(api::ErrorCode::BadModelFile, {{"file", shown.string()}, {"reason", reason}});
   };
   auto state = std::make_unique<State>();
-  state->file = file;
+  state->file = shown;
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   state->descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (state->descriptor < 0) {
     if (errno == ENOENT || errno == ENOTDIR)
-      return api::fail(api::ErrorCode::FileNotFound, {{"file", file.string()}});
+      return api::fail(api::ErrorCode::FileNotFound, {{"file", shown.string()}});
     return unreadable(std::strerror(errno));
   }
   struct stat info {};

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/weights/pickle_copy.h"
+
 namespace likeness::weights {
 namespace fs = std::filesystem;
 
@@ -348,7 +350,7 @@ api::Result<StoredModel> openSingleFile(const ModelFiles& files) {
     return api::fail(api::ErrorCode::UnsupportedModel,
                      {{"file", path.string()}, {"reason", reason}});
   };
-  auto opened = SafetensorsFile::open(path);
+  auto opened = openWeights(path);
   if (!opened) return api::fail(opened.error());
   const auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
   TensorPool pool;
@@ -400,9 +402,12 @@ api::Result<StoredModel> openSingleFile(const ModelFiles& files) {
   if (xl) single.tokenizer2 = {files.vocabulary, "!"};
 
   std::error_code ignored;
-  fs::path vaePath = path;
-  vaePath.replace_extension(".vae.safetensors");
-  if (files.vae.empty() && fs::exists(vaePath, ignored)) {
+  fs::path vaePath;
+  for (const char* ending : {".vae.safetensors", ".vae.pt", ".vae.ckpt"})
+    if (const fs::path beside = fs::path(path).replace_extension(ending);
+        vaePath.empty() && fs::exists(beside, ignored))
+      vaePath = beside;
+  if (files.vae.empty() && !vaePath.empty()) {
     auto vae = openAutoencoder(vaePath, configs.vae);
     if (!vae) return api::fail(vae.error());
     single.vaePath = vaePath;

@@ -1,6 +1,6 @@
-// A model as it lies in files, a diffusers folder or one .safetensors: which family it is, what its
-// networks measure, and where their tensors are. From configs and headers alone, but for one small
-// tensor of a Stable Diffusion 2 in one file.
+// A model as it lies in files, a diffusers folder or one .safetensors or .ckpt: which family it is,
+// what its networks measure, and where their tensors are. From configs and headers alone, but for
+// one small tensor of a Stable Diffusion 2 in one file.
 #pragma once
 
 #include "core/weights/stored_network.h"
@@ -46,7 +46,7 @@ struct TokenizerFiles {
 
 /// What is to be opened as a model.
 struct ModelFiles {
-  std::filesystem::path path;  ///< diffusers folder or .safetensors file
+  std::filesystem::path path;  ///< diffusers folder, .safetensors or pickle file
   /// A run's checkpoint, an autoencoder of one's own: in place of the model's; empty = the model's.
   std::filesystem::path unet{}, textEncoder{}, textEncoder2{}, vae{};
   std::filesystem::path vocabulary{};          ///< folder of CLIP's, for a single file
@@ -82,7 +82,7 @@ std::map<NetworkKind, KeyMap> singleFileMaps(Family family, const ModelConfigs& 
 /// Whether the file has a checkpoint's names at all (an adapter or a lone network has not).
 bool isCheckpoint(const SafetensorsFile& file);
 
-/// What is missing or misshaped is in problems(). Errors: FileNotFound, FileUnreadable,
+/// What is missing or misshaped is in problems(). Errors: FileNotFound, those of openWeights,
 /// BadModelFile, UnsupportedModel (not a checkpoint, or one whose UNet has no shape of this kind),
 /// BadModelFolder (parts that do not fit one another), those of the configs.
 api::Result<StoredModel> openModel(const ModelFiles& files);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
+#include "core/weights/pickle_copy.h"
 
 namespace likeness::weights {
 namespace fs = std::filesystem;
@@ -178,10 +179,10 @@ api::Result<WeightFiles> shardsOf(const fs::path& index) {
   std::set<std::string> names;
   for (const auto& [key, value] : json["weight_map"].items()) {
     const std::string name = value.is_string() ? value.get<std::string>() : "";
-    if (!name.ends_with(".safetensors") || name.find_first_of("/\\") != std::string::npos ||
-        name.starts_with("."))
+    if (!(name.ends_with(".safetensors") || name.ends_with(".bin")) ||
+        name.find_first_of("/\\") != std::string::npos || name.starts_with("."))
       return bad("it says that tensor \"" + key.substr(0, 200) +
-                 "\" is in something else than a .safetensors file beside it");
+                 "\" is in something else than a .safetensors or .bin file beside it");
     names.insert(name);
     if (names.size() > maxShards) return bad("it names more than 1000 files");
   }
@@ -194,18 +195,19 @@ api::Result<WeightFiles> shardsOf(const fs::path& index) {
 /// The weights in `folder` under diffusers' names: plain, or the fp16 variant; whole, or in shards.
 api::Result<WeightFiles> weightFiles(const fs::path& folder, const std::string& stem) {
   std::error_code ignored;
-  for (const char* ending : {".safetensors", ".fp16.safetensors"})
-    if (const fs::path file = folder / (stem + ending); fs::exists(file, ignored))
-      return WeightFiles{file, {file}};
-  for (const char* ending : {".safetensors.index.json", ".safetensors.index.fp16.json"})
-    if (const fs::path index = folder / (stem + ending); fs::exists(index, ignored))
-      return shardsOf(index);
-  const bool pickled = fs::exists(folder / (stem + ".bin"), ignored) ||
-                       fs::exists(folder / "pytorch_model.bin", ignored);
-  if (pickled)
-    return api::fail(api::ErrorCode::UnsupportedModel,
-                     {{"file", folder.string()},
-                      {"reason", "its weights are a pickle file; only .safetensors is read"}});
+  // Pickle files last: they have to be copied first. transformers has a name of its own for them.
+  for (const std::string& name : {stem + ".safetensors",
+                                  stem + ".fp16.safetensors",
+                                  stem + ".safetensors.index.json",
+                                  stem + ".safetensors.index.fp16.json",
+                                  stem + ".bin",
+                                  stem + ".fp16.bin",
+                                  stem + ".bin.index.json",
+                                  std::string("pytorch_model.bin"),
+                                  std::string("pytorch_model.fp16.bin"),
+                                  std::string("pytorch_model.bin.index.json")})
+    if (const fs::path file = folder / name; fs::exists(file, ignored))
+      return file.extension() == ".json" ? shardsOf(file) : WeightFiles{file, {file}};
   return api::fail(api::ErrorCode::FileNotFound,
                    {{"file", (folder / (stem + ".safetensors")).string()}});
 }
@@ -246,7 +248,7 @@ api::Result<std::pair<TensorPool, WeightFiles>> openPool(const fs::path& fileOrF
   if (!files) return api::fail(files.error());
   TensorPool pool;
   for (const fs::path& path : files->files) {
-    auto file = SafetensorsFile::open(path);
+    auto file = openWeights(path);
     if (!file) return api::fail(file.error());
     pool.add(std::make_shared<const SafetensorsFile>(std::move(*file)),
              [&](const std::string& name) {

@@ -70,9 +70,10 @@ class TensorPool {
 
 /// The weights of one part of a diffusers folder, or one file with its tensors, compared with
 /// `expected`. A folder's weights are STEM.safetensors, STEM.fp16.safetensors, or shards with their
-/// index. Old names (autoencoder attention, missing text_model. prefix) are understood; an
-/// autoencoder's file may have the single-file names too. Errors: FileNotFound, FileUnreadable,
-/// BadModelFile, UnsupportedModel (pickle files); differences are the result's problems.
+/// index; failing those, the same with .bin, which are pickles (pickle_copy.h). Old names
+/// (autoencoder attention, missing text_model. prefix) are understood; an autoencoder's file may
+/// have the single-file names too. Errors: FileNotFound, those of openWeights, BadModelFile;
+/// differences are the result's problems.
 api::Result<StoredNetwork> openNetwork(const std::filesystem::path& fileOrFolder,
                                        NetworkKind kind,
                                        const TensorShapes& expected);

@@ -10,6 +10,7 @@ endif()
 
 set_target_properties(likeness_engine_module PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS likeness_engine_module LIBRARY DESTINATION lib/likeness)
+install(TARGETS likeness-pickle-reader RUNTIME DESTINATION lib/likeness)
 if(LIKENESS_HAVE_CUDA)
   install(TARGETS likeness_cuda LIBRARY DESTINATION lib/likeness)
 endif()

@@ -22,7 +22,7 @@ def install(folder):
 
 def run(tree, *arguments):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LIKENESS_") and k != "LD_LIBRARY_PATH"}
-    environment["QT_QPA_PLATFORM"] = "offscreen"
+    environment |= {"QT_QPA_PLATFORM": "offscreen", "XDG_CACHE_HOME": str(tree.parent / "cache")}
     return subprocess.run([tree / "bin" / arguments[0], *arguments[1:]], cwd=tree.parent, env=environment, capture_output=True, text=True)
 
 
@@ -72,6 +72,8 @@ def main():
         report.check("run paths", path_problems(tree))
         report.check("likeness-cli starts", program_problems(tree, ["likeness-cli", "--version"], "likeness-cli "))
         report.check("resources are found", program_problems(tree, ["likeness-cli", "inspect", "starter"], "diffusers"))
+        pickle = str(ROOT / "tests/golden/pickles/embedding_webui.pt")
+        report.check("the reader of pickles is found", program_problems(tree, ["likeness-cli", "inspect", pickle], "textual inversion"))
         report.check("the engine computes", engine_problems(tree))
         if (tree / "bin/likeness").exists():
             report.check("the window starts", program_problems(tree, ["likeness", "--version"], "likeness "))
