@@ -21,6 +21,7 @@ result is compared with the source before it counts as done. After an interrupti
 
 Examples
   likeness-cli convert model.safetensors --form diffusers --out model
+  likeness-cli convert old.ckpt --out new.safetensors
   likeness-cli convert model --form single-file --dtype fp16 --out small.safetensors)";
 
 Result<CommandResult> runConvert(const ConvertArguments& a, Workspace& workspace) {
@@ -48,7 +49,7 @@ Command addConvert(CLI::App& root) {
   CLI::App* app = root.add_subcommand("convert", "Write a model in another form or number format");
   app->footer(kFooter);
   auto a = std::make_shared<ConvertArguments>();
-  app->add_option("model", a->request.model.path, "Folder, .safetensors file or run")
+  app->add_option("model", a->request.model.path, "Folder, .safetensors or .ckpt file, or run")
       ->type_name("MODEL")
       ->required();
   addModelFlags(*app, a->request.model);

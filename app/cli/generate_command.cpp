@@ -128,7 +128,7 @@ Command addGenerate(CLI::App& root) {
   app->add_option("--model",
                   r.model.path,
                   "starter (built in), a Stable Diffusion folder in diffusers' form, a "
-                  ".safetensors checkpoint, or a run")
+                  ".safetensors or .ckpt checkpoint, or a run")
       ->type_name("MODEL_OR_RUN")
       ->default_str(r.model.path);
   addModelFlags(*app, r.model);

@@ -153,7 +153,8 @@ Command addInspect(CLI::App& root) {
   CLI::App* app =
       root.add_subcommand("inspect", "Say what a model, run, adapter, project or picture is");
   app->footer(
-      "Reads headers only, so it answers at once whatever the size.\n\nExamples\n  likeness-cli "
+      "Reads headers only, so it answers at once whatever the size; a .ckpt is copied "
+      "first.\n\nExamples\n  likeness-cli "
       "inspect runs/bo\n  likeness-cli inspect "
       "bo.safetensors --json\n  likeness-cli inspect pictures/0001.png");
   auto path = std::make_shared<fs::path>();

@@ -201,7 +201,7 @@ Command addTrain(CLI::App& root) {
   app->add_option("--base",
                   a->base,
                   "The model to start from: starter (built in), a Stable Diffusion folder in "
-                  "diffusers' form, or a .safetensors checkpoint")
+                  "diffusers' form, or a .safetensors or .ckpt checkpoint")
       ->type_name("MODEL")
       ->default_str("starter");
   addModelFlags(*app, a->modelFlags);

@@ -27,8 +27,8 @@ struct Photo {
   bool operator==(const Photo&) const = default;
 };
 
-/// Where a model comes from: `starter`, a diffusers folder, a .safetensors file, or a run folder
-/// (its checkpoint).
+/// Where a model comes from: `starter`, a diffusers folder, a .safetensors or .ckpt file, or a run
+/// folder (its checkpoint).
 struct ModelRef {
   std::string path = "starter";
   std::string checkpoint = "latest";  ///< of a run: latest, best or a step number

@@ -74,10 +74,10 @@ struct EnumNames<ModelType> {
 /// Whether training can start from it.
 constexpr bool isWholeModel(ModelType type) { return type <= ModelType::Run; }
 
-/// What a model file or folder is, from headers alone.
+/// What a model file or folder is, from headers alone; a pickle file is copied first.
 struct ModelReport {
   ModelType type = ModelType::Unknown;
-  std::string kind;    ///< "diffusers folder", "run", "LoRA (kohya)", "safetensors file"
+  std::string kind;    ///< "diffusers folder", "run", "LoRA (kohya)", "pickle file"
   std::string family;  ///< "Stable Diffusion 1.x layout"
   PredictionChoice prediction = PredictionChoice::Auto;  ///< Auto = it has none
   bool predictionGuessed = false;                        ///< the file does not say it

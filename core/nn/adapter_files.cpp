@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/nn/adapters.h"
+#include "core/weights/pickle_copy.h"
 
 namespace likeness::nn {
 namespace {
@@ -158,7 +159,7 @@ bool fitsWeight(Pieces& pieces, const at::Tensor& weight) {
 api::Result<void> attachAdapterFile(StableDiffusion& model,
                                     const std::filesystem::path& file,
                                     double strength) {
-  auto opened = weights::SafetensorsFile::open(file);
+  auto opened = weights::openWeights(file);
   if (!opened) return api::fail(opened.error());
   const auto fileAlpha = metadataAlpha(opened->metadata());
   if (!fileAlpha) return api::fail(badAdapter(file, fileAlpha.error()));

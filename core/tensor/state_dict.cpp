@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/weights/pickle_copy.h"
+
 namespace likeness::tensor {
 namespace {
 
@@ -61,7 +63,7 @@ std::span<std::byte> bytesOf(const at::Tensor& tensor) {
 api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
                                        std::optional<at::ScalarType> dtype,
                                        std::stop_token stop) {
-  const auto opened = weights::SafetensorsFile::open(file);
+  const auto opened = weights::openWeights(file);
   if (!opened) return api::fail(opened.error());
   StateDict tensors;
   for (const auto& [name, info] : opened->tensors()) {

@@ -17,7 +17,8 @@ namespace likeness::tensor {
 /// Tensors by state-dict key, in key order.
 using StateDict = std::map<std::string, at::Tensor>;
 
-/// Reads every tensor of a file with pread straight into its final memory; `dtype` converts
+/// Reads every tensor of a file (.safetensors, or a pickle by its safe copy) with pread straight
+/// into its final memory; `dtype` converts
 /// floating-point tensors on the way (one tensor's worth of extra memory at most). CPU, contiguous.
 /// A stop request, looked at once per tensor, returns an empty dictionary. Errors: FileNotFound,
 /// FileUnreadable, BadModelFile.

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "core/base/file_system.h"
-#include "core/weights/safetensors.h"
+#include "core/weights/pickle_copy.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/resolve_model.h"
 
@@ -287,11 +287,6 @@ bool isEmbedding(const SafetensorsFile& file) {
          });
 }
 
-bool isPickle(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  return extension == ".ckpt" || extension == ".pt" || extension == ".bin" || extension == ".pth";
-}
-
 /// What is not a whole model.
 ModelReport inspectPart(const SafetensorsFile& file) {
   const auto any = [&](auto test) {
@@ -362,12 +357,19 @@ ModelReport inspectPart(const SafetensorsFile& file) {
          "embedding (textual inversion)",
          "Write its name in the prompt: --embedding FILE");
   } else {
-    report.kind = "safetensors file";
+    report.kind = weights::isPickle(file.path()) ? "pickle file" : "safetensors file";
     report.problems.emplace_back("No model, adapter or embedding of Stable Diffusion is in it");
   }
   report.details.emplace_back("Tensors", std::to_string(file.tensors().size()));
   addMetadata(file.metadata(), report);
   return report;
+}
+
+/// Where a pickle's tensors are read from; openModel has made the copy.
+void addSafeCopy(const fs::path& path, ModelReport& report) {
+  if (!weights::isPickle(path)) return;
+  if (const auto copy = weights::safeCopyOf(path))
+    report.details.emplace_back("Safe copy", copy->string());
 }
 
 }  // namespace
@@ -376,21 +378,21 @@ Result<ModelReport> inspect(const api::ModelRef& ref, const fs::path& resources)
   const fs::path path = ref.path;
   std::error_code error;
   const bool isFile = fs::is_regular_file(path, error);
-  if (isFile && isPickle(path))
-    return fail(ErrorCode::UnsupportedModel,
-                {{"file", path.string()},
-                 {"reason", "files of this form can run programs; use its .safetensors version"}});
   auto resolved = resolveModel(ref, resources);
   if (!resolved) return fail(resolved.error());
   resolved->files.partial = true;
   const auto model = weights::openModel(resolved->files);
-  if (!model && isFile)
-    if (const auto file = SafetensorsFile::open(path); file && !weights::isCheckpoint(*file))
-      return inspectPart(*file);
+  if (!model && isFile && model.error().code == ErrorCode::UnsupportedModel)
+    if (const auto file = weights::openWeights(path); file && !weights::isCheckpoint(*file)) {
+      ModelReport report = inspectPart(*file);
+      addSafeCopy(path, report);
+      return report;
+    }
   if (!model) return fail(model.error());
   if (resolved->run) return inspectRun(path, *resolved, *model);
   ModelReport report = model->isFolder ? inspectFolder(*model) : describe(*model);
   addMetadata(model->metadata, report);
+  addSafeCopy(path, report);
   return report;
 }
 

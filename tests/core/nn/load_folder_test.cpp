@@ -8,6 +8,7 @@
 #include "core/base/file_system.h"
 #include "core/nn/encode_text.h"
 #include "tests/core/nn/tiny.h"
+#include "tests/support/pickles.h"
 #include "tests/support/tiny_model.h"
 
 namespace likeness::nn::test {
@@ -195,11 +196,16 @@ TEST_F(LoadFolder, RefusesFilesThatAreMissingOrNotWhatTheySay) {
   expectRefusal(api::ErrorCode::FileNotFound, "", "");
 }
 
-TEST_F(LoadFolder, SaysWhyOtherFormsOfWeightsAreNotRead) {
+TEST_F(LoadFolder, WeightsMayHaveOtherNamesAndForms) {
+  setenv("XDG_CACHE_HOME", (m_folder / "cache").c_str(), 1);
   const std::string whole = support::content(m_model / unetWeights);
+  const fs::path pickle = m_model / "unet/diffusion_pytorch_model.bin";
+  support::pickles::writeAsPickle(m_model / unetWeights, pickle);
   fs::remove(m_model / unetWeights);
-  support::put(m_model / "unet/diffusion_pytorch_model.bin", "x");
-  expectRefusal(api::ErrorCode::UnsupportedModel, "unet", "pickle");
+  EXPECT_TRUE(loadStableDiffusion({m_model}, {}));
+  support::put(pickle, "x");
+  expectRefusal(api::ErrorCode::BadModelFile, "unet/diffusion_pytorch_model.bin", "PyTorch");
+  unsetenv("XDG_CACHE_HOME");
   support::put(m_model / "unet/diffusion_pytorch_model.fp16.safetensors", whole);
   EXPECT_TRUE(loadStableDiffusion({m_model}, {})) << "the fp16 variant's name";
 }

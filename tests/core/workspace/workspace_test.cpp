@@ -12,6 +12,7 @@
 #include "core/weights/safetensors.h"
 #include "tests/core/workspace/run_fixture.h"
 #include "tests/support/checkpoints.h"
+#include "tests/support/pickles.h"
 
 namespace likeness::workspace {
 namespace {
@@ -326,12 +327,47 @@ TEST_F(WorkspaceTest, OtherFilesAreNamedOrRefused) {
   EXPECT_EQ(kind({{"decoder.layers.0.weight", {4}}}), "preview decoder (TAESD)");
   EXPECT_EQ(m_workspace->inspect(tensors(m_folder / "t.safetensors", {{"x", {2}}}))->kind,
             "safetensors file");
-  EXPECT_EQ(m_workspace->inspect(put(m_folder / "m.ckpt", "x")).error().code,
-            ErrorCode::UnsupportedModel);
   EXPECT_EQ(m_workspace->inspect(put(m_folder / "bad.safetensors", "hostile header")).error().code,
             ErrorCode::BadModelFile);
   EXPECT_EQ(m_workspace->inspect(m_folder / "none").error().code, ErrorCode::FileNotFound);
   EXPECT_EQ(m_workspace->inspect(m_folder.path()).error().code, ErrorCode::BadModelFolder);
+}
+
+TEST_F(WorkspaceTest, PickleFilesAreInspectedByTheirSafeCopies) {
+  namespace p = support::pickles;
+  setenv("XDG_CACHE_HOME", (m_folder / "cache").c_str(), 1);
+  const std::string vector = p::tensor({.count = 1536, .shape = {2, 768}, .strides = {768, 1}});
+  const auto file = [&](const char* name, const std::string& content) {
+    return m_workspace->inspect(
+        put(m_folder / name, p::file(p::program(content), {{"0", std::string(4 * 1536, 'x')}})));
+  };
+  const auto embedding = file("bo.pt", p::dict({{"string_to_param", p::dict({{"*", vector}})}}));
+  ASSERT_TRUE(embedding) << api::message(embedding.error());
+  EXPECT_EQ(embedding->kind, "embedding (textual inversion)");
+  EXPECT_EQ(embedding->parameters, 1536);
+  EXPECT_EQ(embedding->bytes, fs::file_size(m_folder / "bo.pt"));
+  EXPECT_THAT(embedding->details, Contains(Pair("Safe copy", HasSubstr("cache/likeness/weights"))));
+  EXPECT_EQ(file("learned_embeds.bin", p::dict({{"<bo>", vector}}))->kind, embedding->kind);
+  EXPECT_EQ(
+      file("other.pth", p::dict({{"fc.weight", p::dict({{"x", p::tensor({.count = 1})}})}}))->kind,
+      "pickle file");
+
+  support::writeSingleFile(m_folder / "m.safetensors",
+                           support::checkpoint(weights::Family::StableDiffusion1, 10));
+  p::writeAsPickle(m_folder / "m.safetensors", m_folder / "m.ckpt");
+  const auto model = m_workspace->inspect(m_folder / "m.ckpt");
+  ASSERT_TRUE(model) << api::message(model.error());
+  EXPECT_EQ(model->kind, "checkpoint in one file");
+  EXPECT_EQ(model->parameters, m_workspace->inspect(m_folder / "m.safetensors")->parameters);
+  EXPECT_THAT(model->problems, testing::IsEmpty());
+  EXPECT_THAT(model->details, Contains(Pair("Safe copy", HasSubstr(".safetensors"))));
+
+  EXPECT_EQ(m_workspace->inspect(put(m_folder / "text.ckpt", "x")).error().code,
+            ErrorCode::BadModelFile);
+  const auto hostile = file("evil.ckpt", p::global("os", "system"));
+  EXPECT_EQ(hostile.error().code, ErrorCode::UnsafeFile);
+  EXPECT_EQ(hostile.error().value("function"), "os.system");
+  unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_F(WorkspaceTest, RunsTellWhatTheyAre) {
