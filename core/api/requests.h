@@ -80,6 +80,11 @@ struct GenerateRequest {
   std::int64_t count = 1;  ///< of each prompt
   std::int64_t width = 0;  ///< pixels, multiple of 8; 0 = what the model was made for
   std::int64_t height = 0;
+  std::filesystem::path image;  ///< to begin with; empty = noise alone. Gives the size when none is
+  std::filesystem::path mask;   ///< of `image`: white is drawn anew, black kept
+  double strength = 0.75;       ///< of `image`: the part of the steps that are made
+  double hiresScale = 1;        ///< above 1: enlarged so much, then drawn over in a second pass
+  double hiresStrength = 0.5;   ///< `strength` of the second pass
   std::filesystem::path initialLatents;  ///< one tensor `latents` [N, 4, h, w] of standard noise
   std::int64_t previewEvery = 0;         ///< sampler steps between previews; 0 = none
   ComputeOptions compute;

@@ -229,6 +229,11 @@ std::string a1111Parameters(const api::GenerateRequest& request, std::int64_t se
     out += ", Size: " + std::to_string(request.width) + "x" + std::to_string(request.height);
   if (s.eta > 0) out += ", Eta: " + shortest(s.eta);
   if (s.guidanceRescale > 0) out += ", CFG Rescale phi: " + shortest(s.guidanceRescale);
+  if (!request.image.empty()) out += ", Denoising strength: " + shortest(request.strength);
+  if (request.hiresScale > 1)
+    out +=
+        (request.image.empty() ? ", Denoising strength: " + shortest(request.hiresStrength) : "") +
+        ", Hires upscale: " + shortest(request.hiresScale) + ", Hires upscaler: Lanczos";
   if (s.clipSkip > 1) out += ", Clip skip: " + std::to_string(s.clipSkip);
   if (request.promptSyntax == api::PromptSyntax::Plain) out += ", Emphasis: None";
   if (!request.promptTemplate.empty()) out += ", Template: " + quoted(request.promptTemplate);

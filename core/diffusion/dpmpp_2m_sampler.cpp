@@ -16,7 +16,7 @@ class Dpmpp2mSampler final : public LambdaSampler {
     const at::Tensor x0 = denoised(out, x, i);
     const double h = lambda(i + 1) - lambda(i);  // infinite in the last step, which is x0 itself
     at::Tensor slope = x0;
-    if (i > 0 && i + 1 < evaluations()) {
+    if (m_previous.defined() && i + 1 < evaluations()) {
       const double r = (lambda(i) - lambda(i - 1)) / h;
       slope = x0 + (0.5 / r) * (x0 - m_previous);
     }

@@ -22,13 +22,16 @@ class PndmSampler final : public TableSampler {
     return i + 1 == evaluations() ? steps() : i;
   }
 
+  /// A trajectory that begins later has no correction of its first step.
+  std::int64_t evaluationOf(std::int64_t step) const override { return step == 0 ? 0 : step + 1; }
+
   at::Tensor step(const at::Tensor& out,
                   const at::Tensor& x,
                   std::int64_t i,
                   const Noise&) override {
     double from = timestep(i), to = from - m_stride;
     at::Tensor begin = x, combined;
-    if (i == 1) {
+    if (i == 1 && m_begin.defined()) {
       // The first step again, with the mean of the outputs at its two ends.
       to = from, from = std::min(from + m_stride, m_last);
       begin = m_begin;

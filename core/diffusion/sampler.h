@@ -12,7 +12,8 @@
 
 namespace likeness::diffusion {
 
-/// One trajectory, used from evaluation 0 to the last in order. Most samplers ask the network once
+/// One trajectory, used from evaluation 0 (or that of a later step, from noisy()) to the last in
+/// order. Most samplers ask the network once
 /// a step; Heun and DPM++ SDE twice, PLMS once more at its start. Latents are fp32 throughout,
 /// whatever the network computes in; coefficients are computed in double from diffusers' fp32
 /// tables.
@@ -25,10 +26,17 @@ class Sampler {
   virtual std::int64_t steps() const { return evaluations(); }
   /// How many of them are done after evaluation i.
   virtual std::int64_t stepsDone(std::int64_t i) const { return i + 1; }
+  /// The evaluation that a step begins with. A trajectory may begin with any step.
+  virtual std::int64_t evaluationOf(std::int64_t step) const { return step; }
   /// What the network is told at evaluation i; Euler's may be fractional.
   virtual double timestep(std::int64_t i) const = 0;
   /// Factor on standard noise at the start.
   virtual double initNoiseSigma() const = 0;
+  /// Clean latents with as much noise (standard normal) as there is before evaluation i; clean ones
+  /// after the last.
+  virtual at::Tensor noisy(const at::Tensor& latents,
+                           const at::Tensor& noise,
+                           std::int64_t i) const = 0;
   /// What the network is shown at evaluation i.
   virtual at::Tensor scaleModelInput(const at::Tensor& x, std::int64_t i) const = 0;
   /// The finished latents as the network sees them at evaluation i (for previews).

@@ -24,6 +24,11 @@ class SigmaSampler : public Sampler {
     return m_timesteps[static_cast<std::size_t>(i)];
   }
   double initNoiseSigma() const override { return m_initial; }
+  at::Tensor noisy(const at::Tensor& latents,
+                   const at::Tensor& noise,
+                   std::int64_t i) const override {
+    return latents + sigma(i) * noise;
+  }
   at::Tensor scaleModelInput(const at::Tensor& x, std::int64_t i) const override {
     return x / std::hypot(sigma(i), 1.0);
   }
@@ -58,6 +63,7 @@ class SigmaSampler : public Sampler {
 class TwiceSigmaSampler : public SigmaSampler {
  public:
   std::int64_t steps() const override { return (evaluations() + 1) / 2; }
+  std::int64_t evaluationOf(std::int64_t step) const override { return 2 * step; }
   std::int64_t stepsDone(std::int64_t i) const override {
     return i + 1 == evaluations() ? steps() : (i + 1) / 2;
   }
@@ -76,6 +82,12 @@ class SignalSampler : public Sampler {
     return m_timesteps[static_cast<std::size_t>(i)];
   }
   double initNoiseSigma() const override { return 1; }
+  at::Tensor noisy(const at::Tensor& latents,
+                   const at::Tensor& noise,
+                   std::int64_t i) const override {
+    if (i == evaluations()) return latents;
+    return level(i).signal * latents + level(i).noise * noise;
+  }
   at::Tensor scaleModelInput(const at::Tensor& x, std::int64_t) const override { return x; }
   at::Tensor denoised(const at::Tensor& out, const at::Tensor& x, std::int64_t i) const override {
     const Level& s = level(i);

@@ -13,9 +13,10 @@ class UniPcSampler final : public LambdaSampler {
                   std::int64_t i,
                   const Noise&) override {
     const at::Tensor x0 = denoised(out, x, i);  // of the uncorrected x
-    const at::Tensor begin = i > 0 ? corrected(x0, i) : x;
+    const bool first = !m_x0.defined();
+    const at::Tensor begin = first ? x : corrected(x0, i);
     // First order in the first step and in the last, which is x0 itself.
-    m_order = i > 0 && i + 1 < evaluations() ? 2 : 1;
+    m_order = !first && i + 1 < evaluations() ? 2 : 1;
     at::Tensor slope = x0;
     if (m_order == 2) slope = x0 + 0.5 * difference(m_x0, x0, i - 1, i, i + 1);
     m_before = m_x0, m_x0 = x0, m_begin = begin;

@@ -2,6 +2,7 @@
 #include "core/generate/generate.h"
 
 #include <ATen/ops/adaptive_avg_pool2d.h>
+#include <ATen/ops/cat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,7 +15,10 @@
 #include "core/generate/initial_latents.h"
 #include "core/generate/load_model.h"
 #include "core/generate/picture_file.h"
+#include "core/generate/start_picture.h"
+#include "core/image/photo.h"
 #include "core/tensor/device.h"
+#include "core/tensor/pixels.h"
 
 namespace likeness::generate {
 namespace {
@@ -32,8 +36,11 @@ constexpr int kPreviewPause = 9;           // previews take at most a tenth of t
 class Run {
  public:
   /// `request` is complete: sizes and subject are set.
-  Run(const api::GenerateRequest& request, const LoadedModel& loaded, base::Reporter& reporter)
-      : m_request(request), m_loaded(loaded), m_reporter(reporter) {}
+  Run(const api::GenerateRequest& request,
+      const LoadedModel& loaded,
+      const std::optional<StartFiles>& start,
+      base::Reporter& reporter)
+      : m_request(request), m_loaded(loaded), m_start(start), m_reporter(reporter) {}
 
   api::Result<base::JobResult> operator()(double loadSeconds) {
     const auto begin = Clock::now();
@@ -60,15 +67,10 @@ class Run {
  private:
   /// False when it was stopped.
   api::Result<bool> makePictures() {
-    const auto& compute = m_request.compute;
-    const auto batch =
-        fittingBatch(m_loaded.model,
-                     std::min(api::pictureCount(m_request), kMaxBatch),
-                     m_request.width,
-                     m_request.height,
-                     m_loaded.dtype,
-                     compute.memoryLimit > 0 ? compute.memoryLimit : tensor::availableMemoryMiB());
+    const auto batch = batchOf(m_request.width, m_request.height);
     if (!batch) return api::fail(batch.error());
+    // Known before the first pass is made, not after it.
+    if (const auto second = secondBatch(); !second) return api::fail(second.error());
     Generator generator(m_loaded.model, *batch, m_loaded.dtype);
     auto job = makeJob();
     if (!job) return api::fail(job.error());
@@ -81,21 +83,95 @@ class Run {
     const std::stop_callback passOn(m_reporter.stop(), [&] { stop.request_stop(); });
     Callbacks callbacks;
     m_stepBegin = Clock::now();
-    callbacks.onStep = [&](std::int64_t step, std::int64_t steps) { reportStep(step, steps); };
+    callbacks.onStep = [&](std::int64_t step, std::int64_t steps) {
+      m_firstDone = step, m_steps = isTwice() ? 2 * steps : steps;
+      reportStep();
+    };
     callbacks.previewEvery = m_request.previewEvery;
     callbacks.onPreview = [&](std::int64_t step, std::int64_t first, const at::Tensor& x0) {
       showPreview(generator, step, first, x0);
     };
-    callbacks.onBatch = [&](std::int64_t, const at::Tensor& latents) {
-      for (const auto& picture : generator.decode(latents)) {
-        if (written) written = keep(picture);
+    callbacks.onBatch = [&](std::int64_t first, const at::Tensor& latents) {
+      auto pictures = generator.decode(latents);
+      if (isTwice()) {
+        auto second = secondPass(*job, first, pictures, stop.get_token());
+        if (!second) written = api::fail(second.error());
+        pictures = second.value_or(std::vector<api::Image>{});
+      }
+      for (const auto& picture : pictures) {
+        if (written) written = keep(m_start ? m_start->pasted(picture) : picture);
       }
       if (!written) stop.request_stop();
     };
     const auto latents = generator.latents(*job, callbacks, stop.get_token());
     if (!written) return api::fail(written.error());
     if (!latents) return api::fail(latents.error());
-    return latents->defined();
+    return latents->defined() &&
+           static_cast<std::int64_t>(m_pictures.size()) == api::pictureCount(m_request);
+  }
+
+  api::Result<std::int64_t> batchOf(std::int64_t width, std::int64_t height) const {
+    const std::int64_t limit = m_request.compute.memoryLimit;
+    return fittingBatch(m_loaded.model,
+                        std::min(api::pictureCount(m_request), kMaxBatch),
+                        width,
+                        height,
+                        m_loaded.dtype,
+                        limit > 0 ? limit : tensor::availableMemoryMiB());
+  }
+
+  // ---- second pass
+
+  bool isTwice() const { return m_request.hiresScale > 1; }
+  std::int64_t enlarged(std::int64_t side) const {
+    return std::lround(static_cast<double>(side) * m_request.hiresScale / 8) * 8;
+  }
+  api::Result<std::int64_t> secondBatch() const {
+    if (!isTwice()) return 1;
+    return batchOf(enlarged(m_request.width), enlarged(m_request.height));
+  }
+
+  /// The pictures of a batch, enlarged and drawn over; fewer when it was stopped.
+  api::Result<std::vector<api::Image>> secondPass(const Job& first,
+                                                  std::int64_t begin,
+                                                  const std::vector<api::Image>& pictures,
+                                                  const std::stop_token& stop) {
+    const auto batch = secondBatch();
+    if (!batch) return api::fail(batch.error());
+    Job job = first;
+    job.pass = 1;
+    job.initialLatents = at::Tensor();
+    job.width = enlarged(first.width), job.height = enlarged(first.height);
+    const auto from = static_cast<std::ptrdiff_t>(begin),
+               to = from + static_cast<std::ptrdiff_t>(pictures.size());
+    job.seeds = {first.seeds.begin() + from, first.seeds.begin() + to};
+    job.words = {first.words.begin() + from, first.words.begin() + to};
+    if (m_start) job.start = m_start->at(job.width, job.height, 1);
+    std::vector<at::Tensor> rows;
+    for (const api::Image& picture : pictures)
+      rows.push_back(
+          tensor::toTensor(image::cropAndResize(m_start ? m_start->pasted(picture) : picture,
+                                                {},
+                                                static_cast<int>(job.width),
+                                                static_cast<int>(job.height))));
+    job.start.pixels = at::cat(rows);
+    job.start.strength = m_request.hiresStrength;
+
+    Generator generator(m_loaded.model, *batch, m_loaded.dtype);
+    Callbacks callbacks;
+    // Counts as many steps as the first pass of these pictures did.
+    const std::int64_t before = m_secondDone, share = m_firstDone - before;
+    callbacks.onStep = [&](std::int64_t step, std::int64_t steps) {
+      m_secondDone = before + share * step / steps;
+      reportStep();
+    };
+    std::vector<api::Image> made;
+    callbacks.onBatch = [&](std::int64_t, const at::Tensor& latents) {
+      for (auto& picture : generator.decode(latents)) made.push_back(std::move(picture));
+    };
+    const auto latents = generator.latents(job, callbacks, stop);
+    if (!latents) return api::fail(latents.error());
+    return made;
   }
 
   api::Result<Job> makeJob() const {
@@ -110,11 +186,12 @@ class Run {
       job.seeds.push_back(picture.seed);
       job.words.push_back({picture.prompt, picture.negativePrompt});
     }
+    if (m_start) job.start = m_start->at(job.width, job.height, m_request.strength);
     if (!m_request.initialLatents.empty()) {
       const std::int64_t factor = m_loaded.model.vae.model->config().factor();
       auto latents = readInitialLatents(m_request.initialLatents,
                                         {count,
-                                         m_loaded.model.unet.model->config().inChannels,
+                                         m_loaded.model.vae.model->config().latentChannels,
                                          m_request.height / factor,
                                          m_request.width / factor});
       if (!latents) return api::fail(latents.error());
@@ -139,7 +216,8 @@ class Run {
     for (const std::string& prompt : prompts) warnIfTooLong(m_loaded.model, prompt, m_reporter);
   }
 
-  void reportStep(std::int64_t step, std::int64_t steps) {
+  void reportStep() {
+    const std::int64_t step = m_firstDone + m_secondDone, steps = m_steps;
     const double perStep = secondsSince(m_stepBegin) / static_cast<double>(step);
     m_reporter.progress(
         {Stage::Generate, step, steps, perStep, perStep * static_cast<double>(steps - step)});
@@ -211,20 +289,25 @@ class Run {
 
   const api::GenerateRequest& m_request;
   const LoadedModel& m_loaded;
+  const std::optional<StartFiles>& m_start;
   base::Reporter& m_reporter;
   std::vector<Words> m_words;  ///< of each picture
   std::int64_t m_longest = 0, m_limit = 0;
   std::vector<api::Image> m_pictures;
   std::vector<std::filesystem::path> m_files;
+  std::int64_t m_firstDone = 0, m_secondDone = 0, m_steps = 0;  ///< of the passes, and both
   Clock::time_point m_stepBegin, m_nextPreview;
 };
 
 /// Subject (a run's own where the request names none) and sizes filled in.
-api::GenerateRequest completed(api::GenerateRequest request, const LoadedModel& loaded) {
+api::GenerateRequest completed(api::GenerateRequest request,
+                               const LoadedModel& loaded,
+                               const std::optional<StartFiles>& start) {
   if (request.subject.classWord.empty() && loaded.files.run)
     request.subject = loaded.files.run->subject;
-  if (request.width == 0) request.width = loaded.model.resolution();
-  if (request.height == 0) request.height = loaded.model.resolution();
+  const std::int64_t side = loaded.model.resolution();
+  const StartFiles::Size size = start ? start->sizeFor(side) : StartFiles::Size{side, side};
+  if (request.width == 0) request.width = size.width, request.height = size.height;
   if (loaded.files.step) request.model.checkpoint = std::to_string(*loaded.files.step);
   return request;
 }
@@ -251,14 +334,20 @@ api::Result<base::JobResult> generate(const api::GenerateRequest& request,
   if (!request.outFolder.empty()) {
     if (auto made = base::makeFolder(request.outFolder); !made) return api::fail(made.error());
   }
+  std::optional<StartFiles> start;
+  if (!request.image.empty()) {
+    auto read = readStart(request.image, request.mask);
+    if (!read) return api::fail(read.error());
+    start = std::move(*read);
+  }
   const auto loaded =
       loadModel(request.model, request.adapters, request.compute, resources, reporter.stop());
   if (!loaded) return api::fail(loaded.error());
   if (loaded->stopped()) return base::JobResult{true, {}, {}};
-  const api::GenerateRequest complete = completed(request, *loaded);
+  const api::GenerateRequest complete = completed(request, *loaded, start);
   const double loadSeconds = secondsSince(begin);
   reporter.stage(Stage::Generate);
-  return Run(complete, *loaded, reporter)(loadSeconds);
+  return Run(complete, *loaded, start, reporter)(loadSeconds);
 }
 
 }  // namespace likeness::generate

@@ -4,13 +4,17 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/upsample_nearest2d.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/diffusion/guidance.h"
 #include "core/diffusion/sampler.h"
+#include "core/nn/tiled_autoencoder.h"
 #include "core/tensor/pixels.h"
 #include "core/tensor/random_tensor.h"
 
@@ -28,12 +32,15 @@ at::Device deviceOf(const nn::StableDiffusion& model) {
 at::Tensor noiseOf(const std::vector<std::int64_t>& seeds,
                    base::Purpose purpose,
                    std::int64_t step,
+                   std::int64_t pass,
                    at::IntArrayRef shape,
                    const at::Device& device) {
   std::vector<at::Tensor> pictures;
   for (const std::int64_t seed : seeds) {
-    const base::Random random(
-        static_cast<std::uint64_t>(seed), purpose, static_cast<std::uint64_t>(step));
+    const base::Random random(static_cast<std::uint64_t>(seed),
+                              purpose,
+                              static_cast<std::uint64_t>(step),
+                              static_cast<std::uint64_t>(pass));
     pictures.push_back(tensor::normal(shape, random));
   }
   return at::stack(pictures).to(device);
@@ -42,6 +49,12 @@ at::Tensor noiseOf(const std::vector<std::int64_t>& seeds,
 Words wordsOf(const Job& job, std::int64_t picture) {
   if (job.words.empty()) return {job.prompt, job.negativePrompt};
   return job.words[static_cast<std::size_t>(picture)];
+}
+
+/// As diffusers counts the steps of a strength, but at least one is made.
+std::int64_t stepsSkipped(std::int64_t steps, double strength) {
+  const auto made = static_cast<std::int64_t>(static_cast<double>(steps) * strength);
+  return steps - std::clamp<std::int64_t>(made, 1, steps);
 }
 
 }  // namespace
@@ -99,6 +112,42 @@ nn::Conditioning Generator::encodeBatch(const Job& job, const Batch& batch) {
   return nn::joined({nn::joined(negative), nn::joined(positive)});
 }
 
+Generator::Given Generator::givenOf(const Job& job,
+                                    const Batch& batch,
+                                    at::IntArrayRef shape) const {
+  const nn::AutoencoderKL& vae = *m_model.vae.model;
+  const at::Tensor& weight = m_model.vae.store->parameters().begin()->second;
+  const auto encode = [&](const at::Tensor& pixels) {
+    // The mean: the deviation is far below what anyone sees.
+    const at::Tensor latents =
+        nn::encodePictures(vae, pixels.to(weight.device(), weight.scalar_type()));
+    return latents.to(at::kFloat) * vae.config().scalingFactor;
+  };
+  const auto own = [&](const at::Tensor& rows) {
+    return rows.size(0) == 1 ? rows : rows.narrow(0, batch.first, batch.count);
+  };
+  const std::int64_t height = shape[1], width = shape[2];
+  Given given;
+  if (job.start.pixels.defined())
+    given.clean = encode(own(job.start.pixels)).expand({batch.count, -1, -1, -1});
+  // As diffusers: the latent's mask is that of its first pixel.
+  if (job.start.mask.defined())
+    given.mask = at::upsample_nearest2d(job.start.mask, {height, width}).to(weight.device());
+  if (m_model.unet.model->config().inChannels == vae.config().latentChannels) return given;
+
+  // Without a picture an inpainting UNet is shown a grey one, all of which is drawn anew.
+  const std::int64_t factor = vae.config().factor();
+  const at::Tensor mask =
+      given.mask.defined() ? given.mask : at::ones({1, 1, height, width}, weight.device());
+  const at::Tensor kept =
+      job.start.mask.defined()
+          ? own(job.start.pixels) * (1 - job.start.mask)
+          : at::zeros({1, vae.config().inChannels, height * factor, width * factor});
+  given.further = at::cat(
+      {mask.expand({batch.count, -1, -1, -1}), encode(kept).expand({batch.count, -1, -1, -1})}, 1);
+  return given;
+}
+
 api::Result<at::Tensor> Generator::latents(const Job& job,
                                            const Callbacks& callbacks,
                                            std::stop_token stop) {
@@ -130,7 +179,7 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
   const std::int64_t factor = m_model.vae.model->config().factor();
   const auto side = [&](std::int64_t pixels) { return pixels > 0 ? pixels : m_model.resolution(); };
   const auto size = nn::PictureSize::uncut(side(job.height), side(job.width));
-  const std::vector<std::int64_t> shape = {m_model.unet.model->config().inChannels,
+  const std::vector<std::int64_t> shape = {m_model.vae.model->config().latentChannels,
                                            size.targetHeight / factor,
                                            size.targetWidth / factor};
   const std::vector<std::int64_t> seeds(job.seeds.begin() + first,
@@ -151,19 +200,29 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
                       {"fix", "Set zero SNR to auto, or use a model that predicts velocity"}});
   const auto sampler = diffusion::makeSampler(diffusion::NoiseSchedule(schedule), job.sampling);
   const std::int64_t steps = sampler->steps();
-  at::Tensor x = job.initialLatents.defined()
-                     ? job.initialLatents.narrow(0, first, count).to(device, at::kFloat)
-                     : noiseOf(seeds, base::Purpose::InitialLatents, 0, shape, device);
-  x = x * sampler->initNoiseSigma();
-  for (std::int64_t i = 0, done = 0; i < sampler->evaluations(); ++i) {
+  const at::Tensor noise =
+      job.initialLatents.defined()
+          ? job.initialLatents.narrow(0, first, count).to(device, at::kFloat)
+          : noiseOf(seeds, base::Purpose::InitialLatents, 0, job.pass, shape, device);
+  if (stop.stop_requested()) return at::Tensor();
+  const Given given = givenOf(job, batches[index], shape);
+  const std::int64_t skipped = given.clean.defined() ? stepsSkipped(steps, job.start.strength) : 0;
+  const std::int64_t begin = sampler->evaluationOf(skipped);
+  // Where everything under a mask is new, nothing of what was there shines through the noise.
+  const bool fromNoise = !given.clean.defined() || (given.mask.defined() && skipped == 0);
+  at::Tensor x =
+      fromNoise ? noise * sampler->initNoiseSigma() : sampler->noisy(given.clean, noise, begin);
+  for (std::int64_t i = begin, done = skipped; i < sampler->evaluations(); ++i) {
     if (stop.stop_requested()) return at::Tensor();
-    const at::Tensor out = diffusion::predict(*m_model.unet.model,
-                                              sampler->scaleModelInput(x, i),
-                                              sampler->timestep(i),
-                                              context,
-                                              guidance,
-                                              m_dtype,
-                                              job.sampling.guidanceRescale);
+    const at::Tensor scaled = sampler->scaleModelInput(x, i);
+    const at::Tensor out =
+        diffusion::predict(*m_model.unet.model,
+                           given.further.defined() ? at::cat({scaled, given.further}, 1) : scaled,
+                           sampler->timestep(i),
+                           context,
+                           guidance,
+                           m_dtype,
+                           job.sampling.guidanceRescale);
     // Samplers that ask twice a step report and show the second answer.
     const bool stepEnds = sampler->stepsDone(i) > done;
     done = sampler->stepsDone(i);
@@ -171,16 +230,19 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
         done % callbacks.previewEvery == 0 && done < steps) {
       callbacks.onPreview(done, first, sampler->denoised(out, x, i));
     }
-    x = sampler->step(
-        out, x, i, [&] { return noiseOf(seeds, base::Purpose::SamplerNoise, i, shape, device); });
+    x = sampler->step(out, x, i, [&] {
+      return noiseOf(seeds, base::Purpose::SamplerNoise, i, job.pass, shape, device);
+    });
+    if (given.mask.defined() && !given.further.defined())
+      x = given.mask * x + (1 - given.mask) * sampler->noisy(given.clean, noise, i + 1);
     if (!std::isfinite(x.sum().item<double>())) {
       return api::fail(
           api::ErrorCode::NonFinite,
           {{"what", "The picture"}, {"step", std::to_string(std::max<std::int64_t>(1, done))}});
     }
     if (stepEnds && callbacks.onStep)
-      callbacks.onStep(static_cast<std::int64_t>(index) * steps + done,
-                       static_cast<std::int64_t>(batches.size()) * steps);
+      callbacks.onStep(static_cast<std::int64_t>(index) * (steps - skipped) + done - skipped,
+                       static_cast<std::int64_t>(batches.size()) * (steps - skipped));
   }
   return x;
 }
@@ -192,7 +254,7 @@ std::vector<api::Image> Generator::decode(const at::Tensor& latents) const {
   const std::int64_t slice = std::max<std::int64_t>(1, kPixelsPerDecode / pixels);
   std::vector<api::Image> pictures;
   for (const at::Tensor& part : latents.to(m_dtype).split(slice)) {
-    for (const at::Tensor& picture : m_model.vae.model->decode(part).unbind()) {
+    for (const at::Tensor& picture : nn::decodePictures(*m_model.vae.model, part).unbind()) {
       pictures.push_back(tensor::toImage(picture));
     }
   }

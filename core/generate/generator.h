@@ -19,6 +19,12 @@ struct Words {
   std::string prompt, negativePrompt;
   bool operator==(const Words&) const = default;
 };
+/// A picture to begin with in place of noise alone, height and width those of the job.
+struct StartPicture {
+  at::Tensor pixels;    ///< [1 or one per picture, 3, H, W] in [-1, 1]; undefined = none
+  at::Tensor mask;      ///< [1, 1, H, W]: 1 is drawn anew, 0 kept; undefined = all of it
+  double strength = 1;  ///< the part of the sampler's steps that are made, the last ones
+};
 /// Pictures to make.
 struct Job {
   std::string prompt, negativePrompt;  ///< as Words
@@ -29,6 +35,8 @@ struct Job {
   at::Tensor initialLatents;  ///< [N, 4, h, w] standard noise; undefined = drawn from the seeds
   api::PromptSyntax syntax = api::PromptSyntax::A1111;
   std::vector<Words> words = {};  ///< of each picture; empty = `prompt`, `negativePrompt` for all
+  StartPicture start = {};
+  std::int64_t pass = 0;  ///< over the same picture; each has its own noise
 };
 struct Callbacks {
   /// After each sampler step, over all batches: `step` of `steps`.
@@ -77,7 +85,14 @@ class Generator {
     std::int64_t clipSkip, chunks;
     auto operator<=>(const Encoded&) const = default;
   };
+  /// What a batch begins from, as latents; undefined where there is none.
+  struct Given {
+    at::Tensor clean;    ///< [n, 4, h, w]
+    at::Tensor mask;     ///< [1, 1, h, w]
+    at::Tensor further;  ///< [n, 5, h, w]: what an inpainting UNet sees beside the noisy latents
+  };
   std::vector<Batch> batchesOf(const Job& job) const;
+  Given givenOf(const Job& job, const Batch& batch, at::IntArrayRef shape) const;
   /// One row of at least `chunks` chunks.
   nn::Conditioning encode(const std::string& prompt, const Job& job, std::int64_t chunks);
   /// [uncond, cond] of a batch when guided, else [cond].

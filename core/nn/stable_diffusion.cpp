@@ -75,7 +75,8 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
                      {{"file", stored.path.string()}, {"reason", reason}});
   };
   const weights::ModelConfigs& configs = stored.configs;
-  if (configs.unet.inChannels != configs.vae.latentChannels)
+  const std::int64_t channels = configs.vae.latentChannels;
+  if (configs.unet.inChannels != channels && configs.unet.inChannels != 2 * channels + 1)
     return refuse("it is a model for " + stored.variant + ", which is not computed yet");
   const auto loadTokenizer = [&](const weights::TokenizerFiles& from,
                                  const ClipTextConfig& text) -> api::Result<text::ClipTokenizer> {

@@ -129,6 +129,13 @@ Result<bool> Job::loadModel() {
          {"reason", "it is an adapter run, which has to be exported as a model first"}});
   auto stored = weights::openModel(files->files);
   if (!stored) return api::fail(stored.error());
+  if (!stored->variant.empty())
+    return api::fail(ErrorCode::UnsupportedModel,
+                     {{"file", m_request.base.path},
+                      {"reason",
+                       "it is a model for " + stored->variant +
+                           ", which makes pictures but cannot be trained; train on a plain model "
+                           "of its family"}});
   const ModelSize size = measureModel(*stored, m_request.lora.targets);
   m_recipe = completeRecipe(m_request, size.resolution);
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);

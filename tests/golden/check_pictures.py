@@ -2,6 +2,7 @@
 """The same pictures from the same noise by likeness-cli and by diffusers. Needs diffusers; prints one JSON line and fails
 when a channel differs by more than --limit of 255. Models: the starter, those of make_tiny_models.py, or any diffusers folder.
   check_pictures.py LIKENESS_CLI MODEL_FOLDER [--steps 20] [--guidance 7.5] [--size 128] [--count 2] [--limit 2]
+  check_pictures.py ... --image FILE [--mask FILE] [--strength 0.75]      image to image, inpainting (also with an inpainting UNet)
 """
 import argparse
 import json
@@ -12,8 +13,11 @@ import tempfile
 
 import numpy as np
 import torch
-from diffusers import (DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler,
+from diffusers import (AutoPipelineForImage2Image, AutoPipelineForInpainting, DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler,
                        PNDMScheduler, UniPCMultistepScheduler)
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img, pipeline_stable_diffusion_inpaint
+from diffusers.pipelines.stable_diffusion_xl import pipeline_stable_diffusion_xl_img2img, pipeline_stable_diffusion_xl_inpaint
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -41,6 +45,9 @@ arguments.add_argument("--size", type=int, default=128)
 arguments.add_argument("--count", type=int, default=2)
 arguments.add_argument("--limit", type=int, default=2)
 arguments.add_argument("--samplers", default=",".join(CASES), help="comma-separated, of: " + ", ".join(CASES))
+arguments.add_argument("--image")
+arguments.add_argument("--mask")
+arguments.add_argument("--strength", type=float, default=0.75)
 a = arguments.parse_args()
 
 pipeline = DiffusionPipeline.from_pretrained(a.model, torch_dtype=torch.float32)
@@ -48,19 +55,40 @@ pipeline.set_progress_bar_config(disable=True)
 config = pipeline.scheduler.config
 latents = torch.randn((a.count, 4, a.size // pipeline.vae_scale_factor, a.size // pipeline.vae_scale_factor),
                       generator=torch.Generator().manual_seed(1))
+more, flags_of_mode = {"latents": latents}, []
+if a.image:
+    # Ours begins from the mean of the posterior, and from noise of its own.
+    DiagonalGaussianDistribution.sample = lambda self, generator=None: self.mode()
+    for module in (pipeline_stable_diffusion_img2img, pipeline_stable_diffusion_inpaint, pipeline_stable_diffusion_xl_img2img,
+                   pipeline_stable_diffusion_xl_inpaint):
+        module.randn_tensor = lambda shape, **_: latents.clone()
+    picture = Image.open(a.image).convert("RGB").resize((a.size, a.size), Image.Resampling.LANCZOS)
+    more, flags_of_mode = {"image": picture, "strength": a.strength}, ["--strength", str(a.strength)]
+    if a.mask:
+        mask = Image.open(a.mask).convert("L").resize((a.size, a.size), Image.Resampling.NEAREST)
+        more["mask_image"] = mask
+    pipeline = (AutoPipelineForInpainting if a.mask else AutoPipelineForImage2Image).from_pipe(pipeline)
 results = {}
 with tempfile.TemporaryDirectory() as scratch:
     noise = pathlib.Path(scratch) / "noise.safetensors"
     save_file({"latents": latents}, noise)
+    for name, value in (("image", a.image and picture), ("mask", a.mask and mask)):
+        if value:
+            value.save(pathlib.Path(scratch) / f"{name}.png")
+            flags_of_mode += [f"--{name}", str(pathlib.Path(scratch) / f"{name}.png")]
     for name in a.samplers.split(","):
         scheduler, extra, flags = CASES[name]
         pipeline.scheduler = scheduler.from_config(config, **extra)
-        theirs = pipeline([a.prompt] * a.count, negative_prompt=[a.negative] * a.count if a.negative else None, latents=latents.clone(),
-                          num_inference_steps=a.steps, guidance_scale=a.guidance, height=a.size, width=a.size).images
+        if not a.image:
+            more |= {"latents": latents.clone(), "height": a.size, "width": a.size}
+        theirs = pipeline([a.prompt] * a.count, negative_prompt=[a.negative] * a.count if a.negative else None,
+                          num_inference_steps=a.steps, guidance_scale=a.guidance, **more).images
+        if a.mask:
+            theirs = [Image.composite(made, picture, mask) for made in theirs]
         command = [a.cli, "generate", "--model", a.model, "--prompt", a.prompt, "--negative", a.negative, "--sampler", name.split()[0],
                    "--steps", str(a.steps), "--guidance", str(a.guidance), "--seed", "1", "--count", str(a.count),
                    "--size", f"{a.size}x{a.size}", "--dtype", "fp32", "--initial-latents", str(noise),
-                   "--out", str(pathlib.Path(scratch) / name.replace(" ", "-")), "--json", *flags]
+                   "--out", str(pathlib.Path(scratch) / name.replace(" ", "-")), "--json", *flags, *flags_of_mode]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stdout + done.stderr)

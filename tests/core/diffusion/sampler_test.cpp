@@ -5,6 +5,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include "golden.h"
@@ -98,6 +100,28 @@ TEST(Sampler, LastStepOfADeterministicSamplerIsWhatTheNetworkSees) {
                 1e-6);
     }
   }
+}
+
+TEST(Sampler, FromAnyStepANetworkThatKnowsThePictureLeadsToIt) {
+  const at::Tensor clean = goldenTensors().at("start"), noise = clean.flip({3}).cos();
+  for (const auto& info : api::kSamplers)
+    for (const std::int64_t first : {0, 1, 4}) {
+      SCOPED_TRACE(std::string(info.key) + " from step " + std::to_string(first));
+      const auto sampler = makeSampler(NoiseSchedule({}), {.sampler = info.kind, .steps = 8});
+      const std::int64_t begin = sampler->evaluationOf(first);
+      EXPECT_EQ(begin == 0 ? 0 : sampler->stepsDone(begin - 1), first);
+      at::Tensor x = sampler->noisy(clean, noise, begin);
+      EXPECT_GT(relativeError(x, clean), 0.05);
+      for (std::int64_t i = begin; i < sampler->evaluations(); ++i) {
+        // The epsilon with which denoised() is the picture: it is linear in the output.
+        const at::Tensor base = sampler->denoised(at::zeros_like(x), x, i),
+                         slope = base - sampler->denoised(at::ones_like(x), x, i);
+        x = sampler->step((base - clean) / slope, x, i, [&] { return noise; });
+      }
+      // DDIM and its kin end at the first noise level of the table, not at none.
+      EXPECT_LE(relativeError(x, clean), 0.05);
+      EXPECT_TRUE(sampler->noisy(clean, noise, sampler->evaluations()).equal(clean));
+    }
 }
 
 TEST(Sampler, MoreStepsThanNoiseLevelsAreCut) {
