@@ -95,6 +95,12 @@ std::string_view name(Family family) {
   return "";
 }
 
+std::string modelSpecArchitecture(Family family, bool velocity) {
+  if (family == Family::StableDiffusionXl) return "stable-diffusion-xl-v1-base";
+  if (family != Family::StableDiffusion2) return "stable-diffusion-v1";
+  return velocity ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512";
+}
+
 std::vector<std::string> StoredModel::problems() const {
   std::vector<std::string> all;
   for (const auto& [kind, network] : networks)

@@ -16,6 +16,8 @@ enum class Family {
   Flux
 };
 std::string_view name(Family family);  ///< "Stable Diffusion 1.x"
+/// ModelSpec's word for one that is read: "stable-diffusion-v2-768-v".
+std::string modelSpecArchitecture(Family family, bool velocity);
 
 /// How sure a prediction type is.
 enum class Certainty {

@@ -289,10 +289,7 @@ std::map<std::string, std::string> modelSpec(const ModelParts& model) {
   const bool velocity = model.configs.schedule.predictionType == PredictionType::VPrediction;
   const std::string side =
       std::to_string(model.configs.unet.sampleSize * model.configs.vae.factor());
-  std::string architecture = "stable-diffusion-v1";
-  if (model.family == Family::StableDiffusion2)
-    architecture = velocity ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512";
-  if (model.family == Family::StableDiffusionXl) architecture = "stable-diffusion-xl-v1-base";
+  const std::string architecture = modelSpecArchitecture(model.family, velocity);
   add("sai_model_spec", "1.0.1");
   add("architecture", architecture);
   add("implementation",
