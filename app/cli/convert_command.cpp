@@ -1,4 +1,4 @@
-// likeness-cli convert: a model in another form or number format.
+// likeness-cli convert: a model or an adapter in another form or number format.
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
 #include "app/cli/run_job.h"
@@ -18,11 +18,15 @@ struct ConvertArguments {
 constexpr const char* kFooter =
     R"(single-file is what model sites, AUTOMATIC1111 and ComfyUI use; diffusers is a folder that Python programs open. The
 result is compared with the source before it counts as done. After an interruption the same command goes on where it stopped.
+kohya-lora and peft-lora write a LoRA, LoCon or DoRA of any dialect: the first for AUTOMATIC1111, Forge and ComfyUI, the second for diffusers.
 
 Examples
   likeness-cli convert model.safetensors --form diffusers --out model
   likeness-cli convert old.ckpt --out new.safetensors
-  likeness-cli convert model --form single-file --dtype fp16 --out small.safetensors)";
+  likeness-cli convert model --form single-file --dtype fp16 --out small.safetensors
+  likeness-cli convert pytorch_lora_weights.safetensors --form kohya-lora --out lora.safetensors)";
+
+bool isLora(ModelForm form) { return form == ModelForm::KohyaLora || form == ModelForm::PeftLora; }
 
 Result<CommandResult> runConvert(const ConvertArguments& a, Workspace& workspace) {
   ConvertRequest request = a.request;
@@ -39,22 +43,26 @@ Result<CommandResult> runConvert(const ConvertArguments& a, Workspace& workspace
   result->text = result->stopped ? "Stopped. The same command goes on from what is in " +
                                        request.out.string() + ".partial.\n"
                                  : "Converted to " + request.out.string() +
-                                       ". Opened again, every tensor is the source's.\n";
+                                       (isLora(request.form)
+                                            ? ". Opened again, it does the same to the weights.\n"
+                                            : ". Opened again, every tensor is the source's.\n");
   return result;
 }
 
 }  // namespace
 
 Command addConvert(CLI::App& root) {
-  CLI::App* app = root.add_subcommand("convert", "Write a model in another form or number format");
+  CLI::App* app =
+      root.add_subcommand("convert", "Write a model or a LoRA in another form or number format");
   app->footer(kFooter);
   auto a = std::make_shared<ConvertArguments>();
-  app->add_option("model", a->request.model.path, "Folder, .safetensors or .ckpt file, or run")
+  app->add_option(
+         "model", a->request.model.path, "Folder, .safetensors or .ckpt file, or run; a LoRA file")
       ->type_name("MODEL")
       ->required();
   addModelFlags(*app, a->request.model);
   app->add_option("--form", a->form, "What to write")
-      ->type_name("diffusers|single-file")
+      ->type_name("diffusers|single-file|kohya-lora|peft-lora")
       ->capture_default_str();
   app->add_option("--dtype", a->dtype, "Number format of the weights in the file")
       ->type_name("as-stored|fp16|bf16|fp32")

@@ -35,8 +35,9 @@ Result<CommandResult> runExport(const ExportArguments& a, Workspace& workspace) 
 }
 
 constexpr const char* kExportFooter =
-    R"(diffusers writes a whole model as a folder (a LoRA run is merged into its base); kohya-lora writes the adapter of a
-LoRA run as one file. Both are opened again and render a picture before the export counts as done.
+    R"(diffusers writes a whole model as a folder (a LoRA run is merged into its base); kohya-lora and peft-lora write the
+adapter of a LoRA run as one file, for AUTOMATIC1111, Forge and ComfyUI or for diffusers. What was written is opened again and renders a
+picture before the export counts as done.
 
 Examples
   likeness-cli export runs/bo --format diffusers --dtype fp16 --out bo-model
@@ -98,14 +99,13 @@ Command addExport(CLI::App& root) {
       ->type_name("latest|best|N")
       ->capture_default_str();
   app->add_option("--format", a->format, "What to write")
-      ->type_name("diffusers|kohya-lora")
+      ->type_name("diffusers|kohya-lora|peft-lora")
       ->capture_default_str();
   app->add_option("--dtype", a->dtype, "Number format of the weights in the file")
       ->type_name("fp16|bf16|fp32")
       ->capture_default_str();
-  app->add_option("--out",
-                  a->request.out,
-                  "Folder (diffusers) or file (kohya-lora) to write; must not exist")
+  app->add_option(
+         "--out", a->request.out, "Folder (diffusers) or file (a LoRA) to write; must not exist")
       ->type_name("PATH")
       ->required();
   a->flags.add("compute", a->request.compute, {"dtype"});

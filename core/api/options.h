@@ -33,8 +33,8 @@ enum class ZeroSnr { Auto, On, Off };
 /// as the words they are, cut at one chunk.
 enum class PromptSyntax { A1111, Plain };
 enum class LrScheduleKind { Constant, Linear, Cosine };
-enum class ExportFormat { Diffusers, KohyaLora };
-enum class ModelForm { Diffusers, SingleFile };
+enum class ExportFormat { Diffusers, KohyaLora, PeftLora };
+enum class ModelForm { Diffusers, SingleFile, KohyaLora, PeftLora };
 enum class PredictionChoice { Auto, Epsilon, VPrediction };
 
 template <>
@@ -106,7 +106,7 @@ struct EnumNames<LrScheduleKind> {
 };
 template <>
 struct EnumNames<ExportFormat> {
-  static constexpr std::array<std::string_view, 2> names{"diffusers", "kohya-lora"};
+  static constexpr std::array<std::string_view, 3> names{"diffusers", "kohya-lora", "peft-lora"};
 };
 template <>
 struct EnumNames<PredictionChoice> {
@@ -114,7 +114,8 @@ struct EnumNames<PredictionChoice> {
 };
 template <>
 struct EnumNames<ModelForm> {
-  static constexpr std::array<std::string_view, 2> names{"diffusers", "single-file"};
+  static constexpr std::array<std::string_view, 4> names{
+      "diffusers", "single-file", "kohya-lora", "peft-lora"};
 };
 
 /// Who is learned, and the words for it. Prompts hold `{subject}` (= "{token} {class}"), `{token}`,

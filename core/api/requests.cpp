@@ -359,7 +359,7 @@ std::vector<FieldError> validate(const ConvertRequest& r) {
     outOfRange(errors, "shardMiB", "Shard size", std::to_string(r.shardMiB), "at least 0");
   if (r.out.empty())
     missing(errors, "out", "The output path", "Choose where the converted model goes");
-  else if (r.form == ModelForm::SingleFile && r.out.extension() != ".safetensors")
+  else if (r.form != ModelForm::Diffusers && r.out.extension() != ".safetensors")
     outOfRange(errors, "out", "Output file", r.out.string(), "a name that ends in .safetensors");
   return errors;
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/nn/adapters.h"
 #include "core/tensor/device.h"
 #include "core/tensor/state_dict.h"
 #include "core/text/clip_tokenizer.h"
@@ -115,6 +116,46 @@ Result<void> checkWords(const weights::StoredModel& model, const fs::path& vocab
        {"fix", "Keep it as a diffusers folder"}});
 }
 
+/// An adapter in the other form, and what it does to the weights compared.
+Result<base::JobResult> convertLora(const ConvertRequest& request, base::Reporter& reporter) {
+  const auto lora = nn::readLora(request.model.path);
+  if (!lora) return fail(lora.error());
+  if (reporter.stop().stop_requested()) return base::JobResult{true, {}, {}};
+  reporter.stage(Stage::Export);
+  const auto start = Clock::now();
+  if (request.out.has_parent_path())
+    if (auto made = base::makeFolder(request.out.parent_path()); !made) return fail(made.error());
+  const auto form = request.form == ModelForm::KohyaLora ? nn::LoraForm::Kohya : nn::LoraForm::Peft;
+  const auto file =
+      nn::saveLora(*lora,
+                   form,
+                   request.out,
+                   request.dtype ? DType(tensor::scalarType(*request.dtype)) : DType());
+  if (!file) return fail(file.error());
+  const double convertSeconds = secondsSince(start);
+  reporter.stage(Stage::Verify);
+  const auto verifyStart = Clock::now();
+  const auto written = nn::readLora(request.out);
+  const double difference = written ? nn::loraDifference(*lora, *written) : 1;
+  // Rounding of two factors to bf16 is under a hundredth; a wrong layer or alpha is far above.
+  constexpr double limit = 0.02;
+  if (!(difference < limit)) {
+    if (auto removed = base::removeAll(request.out); !removed) return fail(removed.error());
+    if (!written) return fail(written.error());
+    return fail(ErrorCode::Internal,
+                {},
+                "the written adapter changes weights otherwise, by " + std::to_string(difference));
+  }
+  return base::JobResult{false,
+                         {request.out},
+                         {{"modules", static_cast<std::int64_t>(lora->modules.size())},
+                          {"bytes", static_cast<std::int64_t>(file->bytes)},
+                          {"difference", difference},
+                          {"convert_s", convertSeconds},
+                          {"verify_s", secondsSince(verifyStart)},
+                          {"peak_rss_mib", tensor::peakRssMiB()}}};
+}
+
 }  // namespace
 
 Result<base::JobResult> convertModel(const ConvertRequest& request,
@@ -123,6 +164,8 @@ Result<base::JobResult> convertModel(const ConvertRequest& request,
   std::error_code error;
   if (fs::exists(request.out, error)) return fail(base::alreadyThere(request.out));
   reporter.stage(Stage::LoadModel);
+  if (request.form == ModelForm::KohyaLora || request.form == ModelForm::PeftLora)
+    return convertLora(request, reporter);
   const auto resolved = workspace::resolveModel(request.model, resources);
   if (!resolved) return fail(resolved.error());
   if (!resolved->adapterFile.empty())

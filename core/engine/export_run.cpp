@@ -67,26 +67,40 @@ Difference compare(const Image& a, const Image& b) {
   return difference;
 }
 
-Result<void> writeKohya(const workspace::ResolvedModel& resolved, const ExportRequest& request) {
+bool isLora(ExportFormat format) { return format != ExportFormat::Diffusers; }
+
+Result<void> writeLora(const ExportRequest& request,
+                       const workspace::ResolvedModel& resolved,
+                       const weights::StoredModel& base) {
   auto tensors = nn::loadPeftLora(resolved.adapterFile);
   if (!tensors) return fail(tensors.error());
-  const LoraOptions& lora = resolved.run->lora;
-  const double alpha = lora.alpha > 0 ? lora.alpha : static_cast<double>(lora.rank);
+  const LoraOptions& options = resolved.run->lora;
+  const double alpha = options.alpha > 0 ? options.alpha : static_cast<double>(options.rank);
   const SubjectOptions& subject = resolved.run->subject;
-  const std::map<std::string, std::string> metadata = {
+  nn::Lora lora = nn::loraOf(*tensors, alpha);
+  lora.family = base.family;
+  const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
+  const std::string side = std::to_string(base.resolution());
+  lora.metadata = {
       {"modelspec.title", subject.name.empty() ? renderPrompt("{subject}", subject) : subject.name},
       {"modelspec.trigger_phrase", renderPrompt("{subject}", subject)},
+      {"modelspec.prediction_type", velocity ? "v" : "epsilon"},
+      {"modelspec.resolution", side + "x" + side},
       {"ss_training_comment", renderPrompt(subject.subjectPrompt, subject)},
       {"ss_steps", std::to_string(resolved.step.value_or(0))},
   };
-  return nn::saveKohyaLora(
-      *tensors, request.out, tensor::scalarType(request.dtype), alpha, metadata);
+  const auto form =
+      request.format == ExportFormat::KohyaLora ? nn::LoraForm::Kohya : nn::LoraForm::Peft;
+  if (auto written = nn::saveLora(lora, form, request.out, tensor::scalarType(request.dtype));
+      !written)
+    return fail(written.error());
+  return {};
 }
 
 Result<void> writeExport(const ExportRequest& request,
                          const workspace::ResolvedModel& resolved,
                          const nn::StableDiffusion& model) {
-  if (request.format == ExportFormat::KohyaLora) return writeKohya(resolved, request);
+  if (isLora(request.format)) return writeLora(request, resolved, model.files);
   if (resolved.adapterFile.empty())
     return nn::saveStableDiffusion(model, request.out, tensor::scalarType(request.dtype));
   const tensor::StateDict unet = nn::mergedWeights(*model.unet.store);
@@ -103,10 +117,10 @@ ComputeOptions exact(ComputeOptions compute) {
 Result<Image> renderWritten(const ExportRequest& request,
                             const TrainRequest& run,
                             const fs::path& resources) {
-  const bool kohya = request.format == ExportFormat::KohyaLora;
-  const ModelRef base = kohya ? run.base : ModelRef{request.out.string(), "latest", ""};
+  const bool lora = isLora(request.format);
+  const ModelRef base = lora ? run.base : ModelRef{request.out.string(), "latest", ""};
   std::vector<AdapterRef> adapters;
-  if (kohya) adapters.push_back({request.out, 1});
+  if (lora) adapters.push_back({request.out, 1});
   const auto written = generate::loadModel(base, adapters, exact(request.compute), resources);
   if (!written) return fail(written.error());
   return render(written->model, run.subject, {});
@@ -135,12 +149,11 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
     return fail(ErrorCode::NoCheckpoint,
                 {{"folder", request.runFolder.string()}},
                 "it is a model, not a run");
-  if (request.format == ExportFormat::KohyaLora && resolved->adapterFile.empty())
-    return fail(
-        ErrorCode::BadCombination,
-        {{"reason",
-          "A run of the full method holds no LoRA, so it cannot be written as a kohya-lora file"},
-         {"fix", "Export it in the diffusers form, or train it with the lora method"}});
+  if (isLora(request.format) && resolved->adapterFile.empty())
+    return fail(ErrorCode::BadCombination,
+                {{"reason",
+                  "A run of the full method holds no LoRA, so it cannot be written as a LoRA file"},
+                 {"fix", "Export it in the diffusers form, or train it with the lora method"}});
   const std::stop_token stop = reporter.stop();
   const SubjectOptions& subject = resolved->run->subject;
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/nn/weight_change.h"
 #include "core/tensor/random_tensor.h"
 
 namespace likeness::nn {
@@ -17,12 +18,22 @@ bool isTarget(const std::string& moduleKey, const std::vector<std::string>& targ
   });
 }
 
+/// What the adapter adds to a weight at strength 1.
+at::Tensor changeOf(const Adapter& a, const at::Tensor& weight) {
+  if (a.change) return a.change(weight);
+  AdapterParts parts = {{weights::AdapterPart::Down, a.down.to(at::kFloat)},
+                        {weights::AdapterPart::Up, a.up.to(at::kFloat)}};
+  if (a.mid.defined()) parts.emplace(weights::AdapterPart::Mid, a.mid.to(at::kFloat));
+  return weightChange(weights::AdapterKind::Lora, parts, weight.sizes()).mul(a.scale);
+}
+
 }  // namespace
 
 tensor::StateDict attachLora(ParameterStore& store,
                              const api::LoraOptions& options,
                              std::uint64_t seed) {
   const std::int64_t rank = options.rank;
+  const std::size_t number = adapterCount(store);
   const double scale =
       (options.alpha > 0 ? options.alpha : static_cast<double>(rank)) / static_cast<double>(rank);
   tensor::StateDict trainable;
@@ -40,7 +51,7 @@ tensor::StateDict attachLora(ParameterStore& store,
         tensor::normal(downShape, random).div_(static_cast<double>(rank)).to(weight.device());
     const at::Tensor up = at::zeros(upShape, down.options());
     slot->adapters.push_back(
-        {down.requires_grad_(true), up.requires_grad_(true), scale, /*strength=*/1.0});
+        {down.requires_grad_(true), up.requires_grad_(true), scale, 1.0, {}, {}, number});
     trainable.emplace(key + ".lora_A.weight", down);
     trainable.emplace(key + ".lora_B.weight", up);
   }
@@ -53,19 +64,26 @@ tensor::StateDict mergedWeights(const ParameterStore& store) {
   for (const auto& [key, slot] : store.slots()) {
     if (slot->adapters.empty()) continue;
     at::Tensor& weight = tensors.at(key + ".weight");
-    at::Tensor sum = weight.to(at::kFloat);
-    for (const LowRank& a : slot->adapters) {
-      const at::Tensor up = a.up.to(at::kFloat).flatten(1), down = a.down.to(at::kFloat).flatten(1);
-      sum = sum + up.mm(down).mul(a.strength * a.scale).view(weight.sizes());
-    }
+    const at::Tensor base = weight.to(at::kFloat);
+    at::Tensor sum = base;
+    for (const Adapter& a : slot->adapters)
+      if (a.strength != 0) sum = sum + changeOf(a, base).mul(a.strength);
     weight = sum.to(weight.scalar_type());
   }
   return tensors;
 }
 
-void setAdapterStrength(ParameterStore& store, std::size_t index, double strength) {
+std::size_t adapterCount(const ParameterStore& store) {
+  std::size_t count = 0;
   for (const auto& [key, slot] : store.slots())
-    if (index < slot->adapters.size()) slot->adapters[index].strength = strength;
+    for (const Adapter& a : slot->adapters) count = std::max(count, a.number + 1);
+  return count;
+}
+
+void setAdapterStrength(const ParameterStore& store, std::size_t number, double strength) {
+  for (const auto& [key, slot] : store.slots())
+    for (Adapter& a : slot->adapters)
+      if (a.number == number) a.strength = strength;
 }
 
 }  // namespace likeness::nn

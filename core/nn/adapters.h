@@ -1,5 +1,5 @@
-// LoRA: making, finding, saving, loading and merging low-rank adapters of a UNet (and text
-// encoder).
+// LoRA and its relatives: making, finding, saving, loading and merging adapters of a UNet and of
+// text encoders.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +9,7 @@
 
 #include "core/api/options.h"
 #include "core/nn/stable_diffusion.h"
+#include "core/nn/weight_change.h"
 
 namespace likeness::nn {
 
@@ -20,31 +21,62 @@ namespace likeness::nn {
 tensor::StateDict attachLora(ParameterStore& store,
                              const api::LoraOptions& options,
                              std::uint64_t seed);
-/// W + strength * scale * up @ down for every slot that carries adapters, summed in fp32; other
-/// tensors are shared.
+/// W plus what every adapter adds to it at its strength, summed in fp32; other tensors are shared.
 tensor::StateDict mergedWeights(const ParameterStore& store);
-/// Sets the live strength of the `index`-th adapter of every slot.
-void setAdapterStrength(ParameterStore& store, std::size_t index, double strength);
+/// Files and fresh adapters on the store; the next one gets this number.
+std::size_t adapterCount(const ParameterStore& store);
+/// Sets the live strength of one of them. A file's number is the same in all networks of a model.
+void setAdapterStrength(const ParameterStore& store, std::size_t number, double strength);
 
-/// Reads a kohya or PEFT/diffusers LoRA file and attaches it live, in the stores' dtype and device.
-/// PEFT keys may begin with "unet.", "text_encoder." or "base_model.model."; without one they mean
-/// the UNet. alpha comes from its tensors, else from the metadata `alpha` or
-/// `lora_adapter_metadata`, else it is the rank. Nothing is attached when something does not fit.
-/// Errors: FileNotFound, FileUnreadable, BadModelFile, BadAdapter (names what does not fit).
+/// Reads an adapter file of any dialect of weights::AdapterDialect and any kind of
+/// weights::AdapterKind, with DoRA or without, and attaches it live, in the stores' dtype and
+/// device; a folder of PEFT or diffusers means the file in it. alpha comes from its tensors, else
+/// from PEFT's `adapter_config.json` beside it or the metadata `lora_adapter_metadata` or `alpha`,
+/// else it is the rank. The strength of a DoRA goes from the weight (0) to the decomposed one (1),
+/// as in ComfyUI. Nothing is attached when something does not fit. Errors: FileNotFound,
+/// FileUnreadable, BadModelFile, BadAdapter (names what does not fit; all of it in the detail).
 api::Result<void> attachAdapterFile(StableDiffusion& model,
                                     const std::filesystem::path& file,
                                     double strength);
-/// kohya's interchange form: lora_unet_<path>.{lora_down.weight, lora_up.weight, alpha}, with ss_*
-/// and modelspec.* metadata
-/// (`metadata` adds to or replaces it) and the sshs_ hashes that other programs show. `peft` as
-/// attachLora returns it.
-api::Result<void> saveKohyaLora(const tensor::StateDict& peft,
-                                const std::filesystem::path& out,
-                                at::ScalarType dtype,
-                                double alpha,
-                                const std::map<std::string, std::string>& metadata);
-/// A run's checkpoint: PEFT keys as diffusers' load_lora_weights reads them
-/// ("unet.<path>.lora_A.weight"), in fp32, rank and alpha in `lora_adapter_metadata`.
+
+/// A LoRA, LoCon or DoRA outside of a model.
+struct LoraModule {
+  at::Tensor down;            ///< [rank, in] or [rank, in, k, k]
+  at::Tensor up;              ///< [out, rank] or [out, rank, 1, 1]
+  at::Tensor mid = {};        ///< Tucker core, see Adapter::mid
+  at::Tensor magnitude = {};  ///< DoRA
+  double alpha = 0;
+  bool magnitudeOfColumns = false;
+};
+struct Lora {
+  std::map<weights::AdapterTarget, LoraModule> modules;
+  weights::Family family = weights::Family::StableDiffusion1;
+  std::map<std::string, std::string> metadata;  ///< ModelSpec's and kohya's entries
+};
+/// What attachLora returned for the UNet, detached.
+Lora loraOf(const tensor::StateDict& peft, double alpha);
+/// Any file that attachAdapterFile reads, for layers of the published models. Errors: the same;
+/// BadAdapter also for LoHa and LoKr.
+api::Result<Lora> readLora(const std::filesystem::path& file);
+
+enum class LoraForm {
+  Kohya,  ///< lora_unet_..., lora_te_ or lora_te1_ and lora_te2_; SDXL's UNet in the original names
+  Peft    ///< "unet.<path>.lora_A.weight" as diffusers' load_lora_weights and peft read it
+};
+/// With the metadata that other programs look for: kohya's form has ss_ and modelspec. entries
+/// (those of the Lora win) and the sshs_ hashes, PEFT's has ranks and alphas in
+/// `lora_adapter_metadata`. Errors: FileUnwritable, DiskFull; BadAdapter for what the form cannot
+/// hold.
+api::Result<weights::WrittenFile> saveLora(const Lora& lora,
+                                           LoraForm form,
+                                           const std::filesystem::path& out,
+                                           std::optional<at::ScalarType> dtype);
+
+/// How far two do other things to weights: the largest relative difference of a module's change or
+/// magnitude, infinite when they have other modules.
+double loraDifference(const Lora& a, const Lora& b);
+
+/// A run's checkpoint: loraOf in PEFT's form, fp32.
 api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
                                                const std::filesystem::path& out,
                                                double alpha);

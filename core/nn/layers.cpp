@@ -6,6 +6,7 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/layer_norm.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
 #include <cmath>
@@ -15,15 +16,42 @@ namespace likeness::nn {
 Parameter::Parameter(at::Tensor master)
     : m_master(std::move(master)), m_cast(std::make_shared<Cast>()) {}
 
+bool Parameter::isKept(at::ScalarType dtype, const std::vector<double>& strengths) const {
+  return m_cast->tensor.defined() && m_cast->tensor.scalar_type() == dtype &&
+         m_cast->version == static_cast<std::uint32_t>(m_master._version()) &&
+         m_cast->strengths == strengths;
+}
+
 functions::Weight Parameter::as(at::ScalarType dtype) const {
   if (!m_master.defined() || m_master.scalar_type() == dtype) return {m_master, m_master};
-  const auto version = static_cast<std::uint32_t>(m_master._version());
-  if (!m_cast->tensor.defined() || m_cast->tensor.scalar_type() != dtype ||
-      m_cast->version != version) {
+  if (!isKept(dtype, {})) {
     const c10::InferenceMode normalTensor(false);  // it may be saved for a backward pass later
-    *m_cast = {m_master.detach().to(dtype), version};
+    *m_cast = {m_master.detach().to(dtype), static_cast<std::uint32_t>(m_master._version())};
   }
   return {m_master, m_cast->tensor};
+}
+
+functions::Weight Parameter::as(at::ScalarType dtype, const AdapterSlot& slot) const {
+  std::vector<double> strengths;
+  for (const Adapter& a : slot.adapters)
+    if (a.change && a.strength != 0) strengths.resize(slot.adapters.size());
+  if (strengths.empty()) return as(dtype);
+  for (std::size_t i = 0; i < strengths.size(); ++i)
+    if (slot.adapters[i].change) strengths[i] = slot.adapters[i].strength;
+  if (!isKept(dtype, strengths)) {
+    const c10::InferenceMode normalTensor(false);
+    const c10::NoGradGuard noGrad;
+    const at::Tensor base = m_master.detach().to(at::kFloat);
+    at::Tensor sum = base;
+    for (const Adapter& a : slot.adapters)
+      if (a.change && a.strength != 0) sum = sum + a.change(base).mul(a.strength);
+    const auto layout =
+        sum.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    *m_cast = {sum.to(dtype).contiguous(layout),
+               static_cast<std::uint32_t>(m_master._version()),
+               std::move(strengths)};
+  }
+  return {m_cast->tensor, m_cast->tensor};
 }
 
 namespace {
@@ -39,9 +67,9 @@ at::Tensor product(const at::Tensor& x,
                    const Parameter& bias,
                    const AdapterSlot& slot) {
   const auto dtype = x.scalar_type();
-  at::Tensor y = functions::linear(x, weight.as(dtype), bias.as(dtype));
-  for (const LowRank& a : slot.adapters)
-    if (a.strength != 0)
+  at::Tensor y = functions::linear(x, weight.as(dtype, slot), bias.as(dtype));
+  for (const Adapter& a : slot.adapters)
+    if (a.strength != 0 && !a.change)
       y = functions::addLowRank(
           y, x, adapterWeight(a.down, dtype), adapterWeight(a.up, dtype), a.strength * a.scale);
   return y;
@@ -79,11 +107,17 @@ at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   if (m_kernel == 1)  // a linear layer over pixels
     return product(input.permute({0, 2, 3, 1}), m_weight, m_bias, *m_slot).permute({0, 3, 1, 2});
   at::Tensor y =
-      functions::conv2d(input, m_weight.as(dtype), m_bias.as(dtype), m_stride, m_padding);
-  for (const LowRank& a : m_slot->adapters) {
-    if (a.strength == 0) continue;
-    const at::Tensor inner =
-        functions::conv2d(input, adapterWeight(a.down, dtype), {}, m_stride, m_padding);
+      functions::conv2d(input, m_weight.as(dtype, *m_slot), m_bias.as(dtype), m_stride, m_padding);
+  for (const Adapter& a : m_slot->adapters) {
+    if (a.strength == 0 || a.change) continue;
+    const functions::Weight down = adapterWeight(a.down, dtype);
+    const at::Tensor inner = a.mid.defined()
+                                 ? functions::conv2d(functions::conv2d(input, down, {}, 1, 0),
+                                                     adapterWeight(a.mid, dtype),
+                                                     {},
+                                                     m_stride,
+                                                     m_padding)
+                                 : functions::conv2d(input, down, {}, m_stride, m_padding);
     const at::Tensor outer = functions::conv2d(inner, adapterWeight(a.up, dtype), {}, 1, 0);
     y = y + outer * (a.strength * a.scale);
   }

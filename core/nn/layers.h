@@ -27,12 +27,17 @@ class Parameter {
   /// The master and its copy in `dtype` (see above). Undefined stays undefined (a layer without
   /// bias).
   functions::Weight as(at::ScalarType dtype) const;
+  /// The same with the changes of those adapters that are no low-rank products. The changed weight
+  /// is kept until a strength changes, so a layer that carries one needs its weight's memory twice.
+  functions::Weight as(at::ScalarType dtype, const AdapterSlot& slot) const;
 
  private:
   struct Cast {
     at::Tensor tensor;
-    std::uint32_t version = 0;  ///< of the master when it was cast
+    std::uint32_t version = 0;        ///< of the master when it was cast
+    std::vector<double> strengths{};  ///< of the adapters that changed it; empty = none did
   };
+  bool isKept(at::ScalarType dtype, const std::vector<double>& strengths) const;
   at::Tensor m_master;
   std::shared_ptr<Cast> m_cast;
 };

@@ -1,7 +1,9 @@
 // Writing LoRA files.
+#include <ATen/ops/einsum.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -11,21 +13,19 @@
 namespace likeness::nn {
 namespace {
 
-constexpr std::string_view unetPrefix = "unet.", downSuffix = ".lora_A.weight",
-                           upSuffix = ".lora_B.weight";
+using weights::AdapterNames;
+using weights::AdapterTarget;
+using weights::Family;
 
-std::int64_t rankOf(const tensor::StateDict& peft) {
-  for (const auto& [key, tensor] : peft)
-    if (key.ends_with(downSuffix)) return tensor.size(0);
-  return 0;
-}
+constexpr std::string_view unetPrefix = "unet.", downSuffix = ".lora_A.weight",
+                           upSuffix = ".lora_B.weight", textPrefix = "text_model.";
 
 std::string number(double value) { return nlohmann::json(value).dump(); }
 
 /// kohya's two hashes (sd-scripts, precalculate_safetensors_hashes): over the file as it would be
 /// with the ss_ entries alone.
 void addKohyaHashes(const tensor::StateDict& tensors,
-                    at::ScalarType dtype,
+                    std::optional<at::ScalarType> dtype,
                     std::map<std::string, std::string>& metadata) {
   constexpr std::uint64_t legacyBegin = 0x100000, legacyEnd = legacyBegin + 0x10000;
   std::map<std::string, std::string> training;
@@ -57,53 +57,197 @@ void addKohyaHashes(const tensor::StateDict& tensors,
   metadata["modelspec.hash_sha256"] = "0x" + hash;
 }
 
+std::int64_t rankOf(const LoraModule& module) { return module.down.size(0); }
+
+/// The value that most modules have.
+template <class Value, class Of>
+Value mostFrequent(const Lora& lora, const Of& of) {
+  std::map<Value, std::size_t> counts;
+  for (const auto& [target, module] : lora.modules) ++counts[of(module)];
+  const auto most =
+      std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
+  return most == counts.end() ? Value{} : most->first;
+}
+
+/// The magnitudes of rows as a tensor of this many dimensions, `at` the one that counts them.
+at::Tensor magnitudes(const LoraModule& module, std::int64_t dimensions, std::size_t at) {
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(dimensions), 1);
+  shape[at] = -1;
+  return module.magnitude.reshape(shape);
+}
+
+/// Entries that every program of kohya's kind looks for, where the Lora has none of its own.
+std::map<std::string, std::string> kohyaMetadata(const Lora& lora, const std::string& title) {
+  std::map<std::string, std::string> all = lora.metadata;
+  const auto prediction = all.find("modelspec.prediction_type");
+  const bool velocity = prediction != all.end() && prediction->second == "v";
+  const bool xl = lora.family == Family::StableDiffusionXl,
+             two = lora.family == Family::StableDiffusion2;
+  const bool dora = std::ranges::any_of(
+      lora.modules, [](const auto& entry) { return entry.second.magnitude.defined(); });
+  const std::string version = xl ? "sdxl_base_v1-0" : two ? "sd_v2" : "sd_v1";
+  const std::string side = xl ? "1024" : velocity && two ? "768" : "512";
+  const std::pair<const char*, std::string> entries[] = {
+      {"ss_network_module", dora ? "lycoris.kohya" : "networks.lora"},
+      {"ss_network_dim", std::to_string(mostFrequent<std::int64_t>(lora, rankOf))},
+      {"ss_network_alpha",
+       number(mostFrequent<double>(lora, [](const LoraModule& m) { return m.alpha; }))},
+      {"ss_v2", two ? "True" : "False"},
+      {"ss_base_model_version", version + (velocity ? "_v" : "")},
+      {"modelspec.sai_model_spec", "1.0.1"},
+      {"modelspec.architecture", weights::modelSpecArchitecture(lora.family, velocity) + "/lora"},
+      {"modelspec.implementation",
+       xl ? "https://github.com/Stability-AI/generative-models" : "diffusers"},
+      {"modelspec.title", title},
+      {"modelspec.resolution", side + "x" + side},
+  };
+  for (const auto& [key, value] : entries) all.emplace(key, value);
+  if (dora) all.emplace("ss_network_args", R"({"algo": "lora", "dora_wd": "True"})");
+  return all;
+}
+
+api::Result<weights::WrittenFile> saveKohya(const Lora& lora,
+                                            const std::filesystem::path& out,
+                                            std::optional<at::ScalarType> dtype) {
+  const AdapterNames names(lora.family);
+  tensor::StateDict tensors;
+  for (const auto& [target, module] : lora.modules) {
+    const std::string name = names.kohya(target);
+    tensors.emplace(name + ".lora_down.weight", module.down);
+    tensors.emplace(name + ".lora_up.weight", module.up);
+    tensors.emplace(name + ".alpha", at::scalar_tensor(module.alpha, at::kFloat));
+    if (module.mid.defined()) tensors.emplace(name + ".lora_mid.weight", module.mid);
+    if (module.magnitude.defined())
+      tensors.emplace(
+          name + ".dora_scale",
+          magnitudes(module, module.down.dim(), module.magnitudeOfColumns ? 1 : 0).contiguous());
+  }
+  auto metadata = kohyaMetadata(lora, out.stem().string());
+  addKohyaHashes(tensors, dtype, metadata);
+  return tensor::saveSafetensors(out, tensors, metadata, dtype);
+}
+
+/// PEFT has no core between the matrices: it becomes part of the first.
+at::Tensor withCore(const LoraModule& module) {
+  if (!module.mid.defined()) return module.down;
+  const at::Tensor core = module.mid.to(at::kFloat), down = module.down.to(at::kFloat).flatten(1);
+  std::vector<std::int64_t> shape = core.sizes().vec();
+  shape[1] = down.size(1);
+  return at::einsum("pqw,qi->piw", {core.flatten(2), down})
+      .reshape(shape)
+      .to(module.down.scalar_type());
+}
+
+/// LoraConfig of each network as diffusers reads it: what most layers have, and the others by name.
+std::string peftConfig(const Lora& lora) {
+  nlohmann::json config = nlohmann::json::object();
+  std::map<weights::NetworkKind, Lora> networks;
+  for (const auto& [target, module] : lora.modules)
+    networks[target.network].modules.emplace(target, module);
+  for (const auto& [kind, part] : networks) {
+    const std::string prefix = std::string(weights::folderName(kind)) + ".";
+    const auto rank = mostFrequent<std::int64_t>(part, rankOf);
+    const auto alpha = mostFrequent<double>(part, [](const LoraModule& m) { return m.alpha; });
+    std::set<std::string> targets;
+    auto ranks = nlohmann::json::object(), alphas = nlohmann::json::object();
+    bool dora = false;
+    for (const auto& [target, module] : part.modules) {
+      // Without text_model., which newer versions of transformers do not have; they look at ends.
+      const std::string key =
+          target.key.starts_with(textPrefix) ? target.key.substr(textPrefix.size()) : target.key;
+      targets.insert(key);
+      if (rankOf(module) != rank) ranks[key] = rankOf(module);
+      if (module.alpha != alpha) alphas[key] = module.alpha;
+      dora |= module.magnitude.defined();
+    }
+    config[prefix + "r"] = rank;
+    config[prefix + "lora_alpha"] = alpha;
+    config[prefix + "target_modules"] = targets;
+    if (!ranks.empty()) config[prefix + "rank_pattern"] = ranks;
+    if (!alphas.empty()) config[prefix + "alpha_pattern"] = alphas;
+    if (dora) config[prefix + "use_dora"] = true;
+  }
+  return config.dump();
+}
+
+api::Result<weights::WrittenFile> savePeft(const Lora& lora,
+                                           const std::filesystem::path& out,
+                                           std::optional<at::ScalarType> dtype) {
+  tensor::StateDict tensors;
+  for (const auto& [target, module] : lora.modules) {
+    const std::string name = AdapterNames::peft(target);
+    const at::Tensor down = withCore(module);
+    tensors.emplace(name + std::string(downSuffix), down);
+    tensors.emplace(name + std::string(upSuffix), module.up);
+    if (!module.magnitude.defined()) continue;
+    if (module.magnitudeOfColumns)
+      return api::fail(api::ErrorCode::BadAdapter,
+                       {{"file", out.string()},
+                        {"reason",
+                         "the magnitudes of this DoRA are those of columns, which PEFT's form "
+                         "cannot hold"}});
+    tensors.emplace(name + ".lora_magnitude_vector",
+                    down.dim() == 4 ? magnitudes(module, 4, 1) : magnitudes(module, 1, 0));
+  }
+  std::map<std::string, std::string> metadata = lora.metadata;
+  metadata["format"] = "pt";
+  metadata["lora_adapter_metadata"] = peftConfig(lora);
+  return tensor::saveSafetensors(out, tensors, metadata, dtype);
+}
+
 }  // namespace
 
-api::Result<void> saveKohyaLora(const tensor::StateDict& peft,
-                                const std::filesystem::path& out,
-                                at::ScalarType dtype,
-                                double alpha,
-                                const std::map<std::string, std::string>& metadata) {
-  tensor::StateDict tensors;
+Lora loraOf(const tensor::StateDict& peft, double alpha) {
+  Lora lora;
   for (const auto& [key, tensor] : peft) {
     const bool down = key.ends_with(downSuffix);
-    std::string module = key.substr(0, key.size() - (down ? downSuffix : upSuffix).size());
-    std::ranges::replace(module, '.', '_');
-    module = "lora_unet_" + module;
-    tensors.emplace(module + (down ? ".lora_down.weight" : ".lora_up.weight"), tensor);
-    if (down) tensors.emplace(module + ".alpha", at::scalar_tensor(alpha, at::kFloat));
+    LoraModule& module =
+        lora.modules[{weights::NetworkKind::UNet,
+                      key.substr(0, key.size() - (down ? downSuffix : upSuffix).size())}];
+    (down ? module.down : module.up) = tensor.detach();
+    module.alpha = alpha;
   }
-  std::map<std::string, std::string> all = {
-      {"ss_network_module", "networks.lora"},
-      {"ss_network_dim", std::to_string(rankOf(peft))},
-      {"ss_network_alpha", number(alpha)},
-      {"ss_v2", "False"},
-      {"ss_base_model_version", "sd_v1"},
-      {"modelspec.sai_model_spec", "1.0.1"},
-      {"modelspec.architecture", "stable-diffusion-v1/lora"},
-      {"modelspec.implementation", "diffusers"},
-      {"modelspec.title", out.stem().string()},
+  return lora;
+}
+
+api::Result<weights::WrittenFile> saveLora(const Lora& lora,
+                                           LoraForm form,
+                                           const std::filesystem::path& out,
+                                           std::optional<at::ScalarType> dtype) {
+  return form == LoraForm::Kohya ? saveKohya(lora, out, dtype) : savePeft(lora, out, dtype);
+}
+
+double loraDifference(const Lora& a, const Lora& b) {
+  constexpr double other = std::numeric_limits<double>::infinity();
+  if (a.modules.size() != b.modules.size()) return other;
+  const auto change = [](const LoraModule& module) {
+    const at::Tensor up = module.up.to(at::kFloat).flatten(1),
+                     down = withCore(module).to(at::kFloat).flatten(1);
+    return up.mm(down).mul(module.alpha / static_cast<double>(rankOf(module)));
   };
-  for (const auto& [key, value] : metadata) all[key] = value;
-  addKohyaHashes(tensors, dtype, all);
-  if (auto written = tensor::saveSafetensors(out, tensors, all, dtype); !written)
-    return api::fail(written.error());
-  return {};
+  double largest = 0;
+  const auto compare = [&](const at::Tensor& x, const at::Tensor& y) {
+    if (x.numel() != y.numel()) return false;
+    const double norm = std::max(x.norm().item<double>(), 1e-30);
+    largest = std::max(largest, (x - y.view_as(x)).norm().item<double>() / norm);
+    return true;
+  };
+  for (const auto& [target, one] : a.modules) {
+    const auto found = b.modules.find(target);
+    if (found == b.modules.end() || !compare(change(one), change(found->second))) return other;
+    const at::Tensor &x = one.magnitude, &y = found->second.magnitude;
+    if (x.defined() != y.defined() || one.magnitudeOfColumns != found->second.magnitudeOfColumns)
+      return other;
+    if (x.defined() && !compare(x.to(at::kFloat).flatten(), y.to(at::kFloat).flatten()))
+      return other;
+  }
+  return largest;
 }
 
 api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
                                                const std::filesystem::path& out,
                                                double alpha) {
-  tensor::StateDict tensors;
-  std::set<std::string> targets;
-  for (const auto& [key, tensor] : peft) {
-    tensors.emplace(std::string(unetPrefix) + key, tensor);
-    if (key.ends_with(downSuffix)) targets.insert(key.substr(0, key.size() - downSuffix.size()));
-  }
-  const nlohmann::json config = {
-      {"unet.r", rankOf(peft)}, {"unet.lora_alpha", alpha}, {"unet.target_modules", targets}};
-  return tensor::saveSafetensors(
-      out, tensors, {{"format", "pt"}, {"lora_adapter_metadata", config.dump()}}, at::kFloat);
+  return savePeft(loraOf(peft, alpha), out, at::kFloat);
 }
 
 api::Result<tensor::StateDict> loadPeftLora(const std::filesystem::path& file) {

@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,17 +19,24 @@
 
 namespace likeness::nn {
 
-/// One live low-rank adapter of a layer: y += strength * scale * up(down(x)).
-struct LowRank {
+/// One live adapter of a layer. Low-rank ones stay so: y += strength * scale * up(down(x)), over
+/// `mid` between them where there is one. Others change the weight: strength * change(weight).
+struct Adapter {
   at::Tensor down;      ///< [rank, in] (Linear) or [rank, in, k, k] (Conv2d)
   at::Tensor up;        ///< [out, rank] or [out, rank, 1, 1]
   double scale = 1;     ///< alpha / rank
   double strength = 1;  ///< live; 0 skips it
+  /// Conv2d alone: a Tucker core [rank, rank, k, k]; `down` is [rank, in, 1, 1] then.
+  at::Tensor mid = {};
+  /// For LoHa, LoKr and DoRA, which have no low-rank product: what is added to a weight at strength
+  /// 1, both fp32. `down` and `up` are undefined; nothing here is trained.
+  std::function<at::Tensor(const at::Tensor& weight)> change = {};
+  std::size_t number = 0;  ///< which of the files and fresh adapters on the model it is part of
 };
 /// What a layer looks at besides its own weight. Shared by the layer and the store; the networks do
 /// not know it.
 struct AdapterSlot {
-  std::vector<LowRank> adapters;
+  std::vector<Adapter> adapters;
 };
 
 /// All parameters of one network (text encoder, UNet or VAE) by key. Their dtype is the master

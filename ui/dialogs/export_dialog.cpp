@@ -70,6 +70,7 @@ ExportDialog::ExportDialog(ProjectModel& project,
     m_run->addItem(tr("Run %1").arg(fromStd(it->name)));
   m_format->addItem(tr("Whole model, diffusers folder"), QStringLiteral("diffusers"));
   m_format->addItem(tr("Adapter, kohya LoRA file"), QStringLiteral("kohya-lora"));
+  m_format->addItem(tr("Adapter, LoRA file for diffusers"), QStringLiteral("peft-lora"));
   m_dtype->addItem(tr("fp16: small, for most programs"), QStringLiteral("fp16"));
   m_dtype->addItem(tr("bf16: small, wide range"), QStringLiteral("bf16"));
   m_dtype->addItem(tr("fp32: exact, twice the size"), QStringLiteral("fp32"));

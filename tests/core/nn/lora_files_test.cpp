@@ -59,6 +59,16 @@ class LoraFile : public testing::Test {
     mustWrite(file, tensors, metadata);
     return file;
   }
+  api::Result<weights::WrittenFile> saveKohya(
+      const tensor::StateDict& adapter,
+      const fs::path& file,
+      at::ScalarType dtype = at::kFloat,
+      double alpha = 6,
+      const std::map<std::string, std::string>& metadata = {}) {
+    Lora lora = loraOf(adapter, alpha);
+    lora.metadata = metadata;
+    return saveLora(lora, LoraForm::Kohya, file, dtype);
+  }
   /// The adapter with every key renamed.
   template <class Name>
   tensor::StateDict renamed(const Name& name) const {
@@ -82,7 +92,7 @@ class LoraFile : public testing::Test {
 
 TEST_F(LoraFile, KohyaComesBackInAFreshModel) {
   const fs::path file = m_folder / "toy.safetensors";
-  ASSERT_TRUE(saveKohyaLora(m_adapter, file, at::kFloat, 6, {}));
+  ASSERT_TRUE(saveKohya(m_adapter, file));
   const auto fresh = with(file);
   EXPECT_GT(relativeError(unetOutput(m_trained), unetOutput(mustLoad(tinyFolder()))), 0.1);
   EXPECT_LE(relativeError(unetOutput(fresh), unetOutput(m_trained)), roundTripTolerance);
@@ -113,7 +123,7 @@ TEST_F(LoraFile, PeftComesBackInAFreshModel) {
 
 TEST_F(LoraFile, AdaptersOfFilesStandBesideEachOther) {
   const fs::path file = m_folder / "toy.safetensors";
-  ASSERT_TRUE(saveKohyaLora(m_adapter, file, at::kFloat, 6, {}));
+  ASSERT_TRUE(saveKohya(m_adapter, file));
   auto model = with(file, 0.25);
   ASSERT_TRUE(attachAdapterFile(model, file, 0.75));
   EXPECT_EQ(adapterCount(model), m_adapter.size());
@@ -122,7 +132,7 @@ TEST_F(LoraFile, AdaptersOfFilesStandBesideEachOther) {
 
 TEST_F(LoraFile, KohyaNamesTensorsAndMetadataAsOtherProgramsExpect) {
   const fs::path file = m_folder / "My Toy.safetensors";
-  ASSERT_TRUE(saveKohyaLora(m_adapter, file, at::kHalf, 6, {{"ss_steps", "12"}, {"own", "x"}}));
+  ASSERT_TRUE(saveKohya(m_adapter, file, at::kHalf, 6, {{"ss_steps", "12"}, {"own", "x"}}));
   tensor::StateDict expected;
   for (const auto& [key, tensor] : renamed([](const std::string&module, bool down) {
          return "lora_unet_" + underscored(module) + (down ? ".lora_down" : ".lora_up") + ".weight";
@@ -146,9 +156,10 @@ TEST_F(LoraFile, KohyaNamesTensorsAndMetadataAsOtherProgramsExpect) {
       {"modelspec.architecture", "stable-diffusion-v1/lora"},
       {"modelspec.implementation", "diffusers"},
       {"modelspec.title", "My Toy"},
+      {"modelspec.resolution", "512x512"},
       {"own", "x"}};
   EXPECT_EQ(metadata, wanted);
-  ASSERT_TRUE(saveKohyaLora(m_adapter, file, at::kHalf, 6, {{"modelspec.title", "Bo"}}));
+  ASSERT_TRUE(saveKohya(m_adapter, file, at::kHalf, 6, {{"modelspec.title", "Bo"}}));
   EXPECT_EQ(weights::SafetensorsFile::open(file)->metadata().at("modelspec.title"), "Bo");
 }
 
@@ -159,7 +170,7 @@ TEST_F(LoraFile, KohyaHashesAreThoseOfTheFileWithItsTrainingEntriesAlone) {
   for (const auto& [name, adapter] :
        {std::pair("small", m_adapter), std::pair("large", std::move(large))}) {
     const fs::path file = m_folder / (std::string(name) + ".safetensors");
-    ASSERT_TRUE(saveKohyaLora(adapter, file, at::kFloat, 1, {{"ss_steps", "7"}}));
+    ASSERT_TRUE(saveKohya(adapter, file, at::kFloat, 1, {{"ss_steps", "7"}}));
     // The header as it would be without the other entries, from the file itself.
     const std::string bytes = support::content(file);
     std::uint64_t size = 0;
@@ -243,6 +254,24 @@ TEST_F(LoraFile, AlphaComesFromTensorsThenMetadataThenTheRank) {
   EXPECT_EQ(scaleIn(file), 4) << "the tensor wins";
   EXPECT_EQ(scaleIn(file, "mid_block.resnets.1.conv1"), 0.75) << "for its own layer";
 
+  // PEFT's other words for it.
+  const auto metadata = [](const std::string& text) {
+    return std::map<std::string, std::string>{{"lora_adapter_metadata", text}};
+  };
+  EXPECT_EQ(
+      scaleIn(write(m_adapter, metadata(R"({"unet.lora_alpha": 6, "unet.use_rslora": true})"))), 3)
+      << "6 over the root of 4";
+  const fs::path pattern = write(
+      m_adapter, metadata(R"({"unet.lora_alpha": 4, "unet.alpha_pattern": {"0.conv1": 10}})"));
+  EXPECT_EQ(scaleIn(pattern), 2.5);
+  EXPECT_EQ(scaleIn(pattern, "mid_block.resnets.1.conv1"), 1);
+  const fs::path peft = m_folder / "peft";
+  fs::create_directory(peft);
+  mustWrite(peft / "adapter_model.safetensors", m_adapter);
+  support::put(peft / "adapter_config.json", R"({"peft_type": "LORA", "r": 4, "lora_alpha": 12})");
+  EXPECT_EQ(scaleIn(peft), 3) << "a folder";
+  EXPECT_EQ(scaleIn(peft / "adapter_model.safetensors"), 3);
+
   const std::string query = "text_encoder.encoder.layers.0.self_attn.q_proj";
   tensor::StateDict both = m_adapter;
   both.emplace(query + ".lora_A.weight", at::ones({2, 16}));
@@ -275,29 +304,36 @@ TEST_F(LoraFile, RefusesWhatDoesNotFitAndAttachesNothing) {
   expectRefusal(write(change(up, at::ones({4, 16}))), misfit);
   expectRefusal(write(change(up, at::ones({}))), misfit);
   expectRefusal(write(change(up, at::ones({16, 4}, at::kLong))), misfit);
+  expectRefusal(write(change(module + ".alpha", at::ones({2}))), misfit);
+  expectRefusal(write(change(module + ".dora_scale", at::ones({4, 4}))), misfit);
   tensor::StateDict half = m_adapter;
   half.erase(up);
-  expectRefusal(write(half), misfit);
+  expectRefusal(write(half), "\"" + up + "\" is missing");
 
-  for (const char* name : {"mid_block.attentions.9.to_q", "lora_te2_text_model_x", "transformer.x"})
-    expectRefusal(write(change(std::string(name) + ".lora_A.weight", at::ones({4, 16}))),
-                  "this model has no layer \"" + std::string(name) + "\"");
-  for (const char* name : {".lora_mid.weight", ".dora_scale", ".hada_w1_a", ".diff", ".weight"})
+  for (const std::string name :
+       {"mid_block.attentions.9.to_q", "lora_te2_text_model_x", "transformer.x"}) {
+    auto tensors = change(name + ".lora_A.weight", at::ones({4, 16}));
+    tensors.emplace(name + ".lora_B.weight", at::ones({4, 16}));
+    expectRefusal(write(tensors), "this model has no layer \"" + name + "\"");
+  }
+  tensor::StateDict strangers = m_adapter;
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    for (const char* suffix : {".lora_A.weight", ".lora_B.weight"})
+      strangers.emplace(std::string(name) + suffix, at::ones({4, 16}));
+  expectRefusal(write(strangers), "this model has no layers \"a\", \"b\", \"c\" and 2 more");
+  for (const char* name : {".diff", ".weight"})
     expectRefusal(write(change(module + name, at::ones({4, 4}))),
-                  "\"" + module + name + "\" is not part of a plain LoRA");
-  expectRefusal(write(change(module + ".alpha", at::ones({2}))),
-                "\"" + module + ".alpha\" is not a number");
+                  "\"" + module + name + "\" is not part of an adapter");
+  expectRefusal(write(change(module + ".hada_w1_a", at::ones({4, 4}))), "mixes kinds");
+  expectRefusal(write(change("unet." + down, at::ones({4, 16}))), "is missing");
   expectRefusal(write(change(module + ".alpha",
                              at::full({}, std::numeric_limits<double>::quiet_NaN(), at::kFloat))),
                 "\"" + module + "\" has no finite alpha");
-  for (const char* option : {"use_rslora", "use_dora"})
-    expectRefusal(
-        write(m_adapter,
-              {{"lora_adapter_metadata", json{{std::string("unet.") + option, true}}.dump()}}),
-        option);
+  expectRefusal(write(m_adapter, {{"lora_adapter_metadata", R"({"unet.fan_in_fan_out": true})"}}),
+                "fan_in_fan_out");
   expectRefusal(
-      write(m_adapter, {{"lora_adapter_metadata", R"({"unet.alpha_pattern": {"to_q": 2}})"}}),
-      "alpha_pattern");
+      write(m_adapter, {{"lora_adapter_metadata", R"({"unet.alpha_pattern": {"to_[qk]": 2}})"}}),
+      "\"to_[qk]\" is not the name of a layer");
   expectRefusal(write(m_adapter, {{"lora_adapter_metadata", "no"}}), "is not JSON");
   expectRefusal(write({}), "it holds no LoRA");
 
@@ -315,13 +351,13 @@ TEST_F(LoraFile, AFaultWhileWritingLeavesNoFile) {
   int calls = 0;
   {
     const support::FaultyFiles counting(-1);
-    ASSERT_TRUE(saveKohyaLora(m_adapter, file, at::kFloat, 6, {}));
+    ASSERT_TRUE(saveKohya(m_adapter, file));
     calls = counting.calls();
   }
   for (int failAt = 0; failAt < calls; ++failAt) {
     fs::remove(file);
     const support::FaultyFiles files(failAt, ENOSPC);
-    const auto saved = saveKohyaLora(m_adapter, file, at::kFloat, 6, {});
+    const auto saved = saveKohya(m_adapter, file);
     SCOPED_TRACE(files.names()[static_cast<std::size_t>(failAt)]);
     if (!saved) {
       EXPECT_EQ(saved.error().code, api::ErrorCode::DiskFull);
