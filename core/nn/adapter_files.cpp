@@ -284,8 +284,12 @@ Adapter adapterOf(const ReadModule& read, const at::Tensor& weight) {
 
 /// The networks of a model that adapters change.
 std::map<NetworkKind, const ParameterStore*> storesOf(const StableDiffusion& model) {
-  return {{NetworkKind::TextEncoder, model.textEncoder.store.get()},
-          {NetworkKind::UNet, model.unet.store.get()}};
+  std::map<NetworkKind, const ParameterStore*> stores = {
+      {NetworkKind::TextEncoder, model.textEncoder.store.get()},
+      {NetworkKind::UNet, model.unet.store.get()}};
+  if (model.textEncoder2.store)
+    stores.emplace(NetworkKind::TextEncoder2, model.textEncoder2.store.get());
+  return stores;
 }
 
 /// The weight that a LoRA of its own shapes changes.

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "core/base/file_system.h"
+#include "core/weights/adapter_file.h"
 #include "core/weights/pickle_copy.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/resolve_model.h"
@@ -253,28 +254,29 @@ ModelReport inspectRun(const fs::path& runFolder,
   return report;
 }
 
-/// Ranks that occur: the first dimension of every down matrix.
-std::string ranksOf(const SafetensorsFile& file, std::string_view downSuffix) {
-  std::set<std::int64_t> ranks;
-  for (const auto& [name, tensor] : file.tensors())
-    if (name.ends_with(downSuffix) && !tensor.shape.empty()) ranks.insert(tensor.shape.front());
+/// "4, 8"
+std::string listOf(const std::vector<std::int64_t>& numbers) {
   std::string text;
-  for (const std::int64_t rank : ranks)
-    text.append(text.empty() ? "" : ", ").append(std::to_string(rank));
+  for (const std::int64_t number : numbers)
+    text.append(text.empty() ? "" : ", ").append(std::to_string(number));
   return text;
 }
 
-/// Every down matrix needs its up matrix, and the other way round.
-void checkPairs(const SafetensorsFile& file,
-                const std::string& down,
-                const std::string& up,
-                std::vector<std::string>& problems) {
-  for (const auto& [suffix, partner] : {std::pair(down, up), std::pair(up, down)})
-    for (const auto& [name, tensor] : file.tensors()) {
-      if (!name.ends_with(suffix)) continue;
-      const std::string other = name.substr(0, name.size() - suffix.size()) + partner;
-      if (!file.tensors().contains(other)) problems.push_back(other + " is missing");
-    }
+/// What an adapter is, which layers it has, and for which models it is.
+void describeAdapter(const weights::AdapterFile& adapter,
+                     const SafetensorsFile& file,
+                     ModelReport& report) {
+  report.type = ModelType::Adapter;
+  report.kind = adapter.kind();
+  report.problems = adapter.problems;
+  if (const auto family = weights::familyOf(adapter, file.tensors(), file.metadata()))
+    report.family = weights::name(*family);
+  report.details.emplace_back("Layers", std::to_string(adapter.modules.size()));
+  if (const auto ranks = adapter.ranks(); !ranks.empty())
+    report.details.emplace_back("Rank", listOf(ranks));
+  report.details.emplace_back("Use",
+                              "Add it to a model of its family when you make pictures: --adapter " +
+                                  file.path().filename().string() + ":1");
 }
 
 /// One or a few vectors of a text encoder's width.
@@ -305,57 +307,33 @@ ModelReport inspectPart(const SafetensorsFile& file) {
   report.parameters = totals.parameters;
   report.dtype = totals.dtype();
   report.bytes = sizeOf(file.path());
-  const std::string inAdapter = "Add it to a model of its family when you make pictures";
-  const auto adapter = [&](std::string kind, const std::string& down, const std::string& up) {
-    report.type = ModelType::Adapter;
-    report.kind = std::move(kind);
-    report.details.emplace_back("Rank", ranksOf(file, down));
-    checkPairs(file, down, up, report.problems);
-    report.details.emplace_back("Use", inAdapter);
-  };
-  const auto lone = [&](ModelType type, std::string kind, std::string use) {
+  const auto lone = [&](ModelType type, std::string kind, std::string use = {}) {
     report.type = type;
     report.kind = std::move(kind);
     if (!use.empty()) report.details.emplace_back("Use", std::move(use));
   };
   const auto has = [&](const char* name) { return file.tensors().contains(name); };
-  if (ends(".dora_scale") || ends(".lora_magnitude_vector")) {
-    lone(ModelType::Adapter, "DoRA", inAdapter);
-  } else if (ends(".hada_w1_a")) {
-    lone(ModelType::Adapter, "LoHa (LyCORIS)", inAdapter);
-  } else if (ends(".lokr_w1") || ends(".lokr_w1_a") || ends(".lokr_w2_a")) {
-    lone(ModelType::Adapter, "LoKr (LyCORIS)", inAdapter);
-  } else if (ends(".lora_down.weight")) {
-    adapter("LoRA (kohya)", ".lora_down.weight", ".lora_up.weight");
-  } else if (ends(".lora_A.weight")) {
-    adapter("LoRA (PEFT)", ".lora_A.weight", ".lora_B.weight");
-  } else if (ends("lora.down.weight")) {
-    adapter("LoRA (diffusers, older form)", "lora.down.weight", "lora.up.weight");
-  } else if (ends("lora_linear_layer.down.weight")) {
-    adapter("LoRA (diffusers, older form)",
-            "lora_linear_layer.down.weight",
-            "lora_linear_layer.up.weight");
+  if (const auto adapter = weights::readAdapterFile(file.tensors())) {
+    describeAdapter(*adapter, file, report);
   } else if (starts("control_model.") || starts("controlnet_cond_embedding.")) {
-    lone(ModelType::Part, "ControlNet", "");
+    lone(ModelType::Part, "ControlNet");
     report.problems.emplace_back("Likeness has no use for a ControlNet");
   } else if (ends("decoder.conv_in.weight") && ends("encoder.conv_in.weight")) {
     lone(ModelType::Autoencoder,
          "autoencoder (VAE)",
          "It can stand in for a model's own: --vae FILE");
   } else if (starts("decoder.layers.") || (has("1.weight") && has("3.conv.0.weight"))) {
-    lone(ModelType::Part,
-         "preview decoder (TAESD)",
-         "It makes previews look like pictures while they form");
+    lone(ModelType::Part, "preview decoder (TAESD)");
+    report.problems.emplace_back("Likeness makes its previews without one");
   } else if (has("input_blocks.0.0.weight") || has("down_blocks.0.resnets.0.conv1.weight")) {
-    lone(ModelType::Part, "UNet alone", "");
+    lone(ModelType::Part, "UNet alone");
     report.problems.emplace_back("The text encoder and the autoencoder of a model are missing");
   } else if (starts("text_model.") || starts("transformer.resblocks.")) {
-    lone(ModelType::Part, "text encoder alone", "");
+    lone(ModelType::Part, "text encoder alone");
     report.problems.emplace_back("The UNet and the autoencoder of a model are missing");
   } else if (has("emb_params") || (has("clip_l") && has("clip_g")) || isEmbedding(file)) {
-    lone(ModelType::Embedding,
-         "embedding (textual inversion)",
-         "Write its name in the prompt: --embedding FILE");
+    lone(ModelType::Embedding, "embedding (textual inversion)");
+    report.problems.emplace_back("Likeness has no use for an embedding yet");
   } else {
     report.kind = weights::isPickle(file.path()) ? "pickle file" : "safetensors file";
     report.problems.emplace_back("No model, adapter or embedding of Stable Diffusion is in it");

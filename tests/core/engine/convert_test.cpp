@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "core/base/file_system.h"
+#include "core/nn/adapters.h"
+#include "core/tensor/state_dict.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/recording_reporter.h"
 #include "tests/support/temp_folder.h"
@@ -127,6 +129,33 @@ TEST_F(ConvertTest, AVocabularyOfItsOwnHasNoPlaceInAFile) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, api::ErrorCode::BadCombination);
   EXPECT_THAT(api::message(refused.error()), HasSubstr("vocabulary of its own"));
+}
+
+TEST_F(ConvertTest, AnAdapterGetsAnotherForm) {
+  // A recorded file of kohya's form without its frame of goldens.
+  const auto recorded =
+      tensor::loadSafetensors("tests/golden/adapters/locon_tucker_dora.safetensors");
+  ASSERT_TRUE(recorded);
+  tensor::StateDict tensors;
+  for (const auto& [key, value] : *recorded)
+    if (key.starts_with("file/")) tensors.emplace(key.substr(5), value);
+  const fs::path kohya = m_folder / "a.safetensors", peft = m_folder / "new/b.safetensors",
+                 again = m_folder / "c.safetensors";
+  ASSERT_TRUE(tensor::saveSafetensors(kohya, tensors, {{"modelspec.title", "Bo"}}));
+  const auto there = convert(kohya, api::ModelForm::PeftLora, peft);
+  ASSERT_TRUE(there) << api::message(there.error());
+  const auto back = convert(peft, api::ModelForm::KohyaLora, again, api::FileDType::Bf16);
+  ASSERT_TRUE(back) << api::message(back.error());
+  const auto first = nn::readLora(kohya).value(), last = nn::readLora(again).value();
+  EXPECT_LE(nn::loraDifference(first, nn::readLora(peft).value()), 1e-6);
+  EXPECT_LE(nn::loraDifference(first, last), 0.01);
+  EXPECT_EQ(last.metadata.at("modelspec.title"), "Bo");
+  EXPECT_EQ(convert(kohya, api::ModelForm::KohyaLora, peft).error().code,
+            api::ErrorCode::FileUnwritable);
+  const fs::path model = m_folder / "m.safetensors";
+  support::writeSingleFile(model, checkpoint(Family::StableDiffusion1, 10));
+  EXPECT_EQ(convert(model, api::ModelForm::KohyaLora, m_folder / "d.safetensors").error().code,
+            api::ErrorCode::BadAdapter);
 }
 
 }  // namespace

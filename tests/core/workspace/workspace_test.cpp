@@ -286,8 +286,21 @@ TEST_F(WorkspaceTest, AdaptersAreRecognisedByTheirNames) {
   ASSERT_TRUE(peft);
   EXPECT_EQ(peft->kind, "LoRA (PEFT)");
   EXPECT_THAT(peft->problems,
-              testing::UnorderedElementsAre("a.to_q.lora_B.weight is missing",
-                                            "b.to_q.lora_A.weight is missing"));
+              testing::UnorderedElementsAre("\"a.to_q.lora_B.weight\" is missing",
+                                            "\"b.to_q.lora_A.weight\" is missing"));
+  const auto xl = m_workspace->inspect(
+      tensors(m_folder / "x.safetensors",
+              {{"lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.hada_w1_a", {6, 4}},
+               {"lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.hada_w1_b", {4, 2048}},
+               {"lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.hada_w2_a", {6, 4}},
+               {"lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.hada_w2_b", {4, 2048}},
+               {"bundle_emb.bo.clip_l", {1, 768}}}));
+  ASSERT_TRUE(xl);
+  EXPECT_EQ(xl->family, "Stable Diffusion XL");
+  EXPECT_THAT(xl->details, Contains(Pair("Layers", "1")));
+  EXPECT_THAT(xl->details, Contains(Pair("Use", HasSubstr("--adapter x.safetensors:1"))));
+  EXPECT_THAT(xl->problems,
+              testing::ElementsAre("\"bundle_emb.bo.clip_l\" is not part of an adapter"));
 }
 
 TEST_F(WorkspaceTest, OtherFilesAreNamedOrRefused) {
@@ -311,10 +324,12 @@ TEST_F(WorkspaceTest, OtherFilesAreNamedOrRefused) {
             ModelType::Autoencoder);
   EXPECT_EQ(type({{"down_blocks.0.resnets.0.conv1.weight", {4}}}), ModelType::Part);
   EXPECT_EQ(type({{"x", {2}}}), ModelType::Unknown);
-  EXPECT_EQ(kind({{"lora_unet_a.hada_w1_a", {4, 2}}}), "LoHa (LyCORIS)");
-  EXPECT_EQ(kind({{"lora_unet_a.lokr_w1", {4, 4}}}), "LoKr (LyCORIS)");
-  EXPECT_EQ(kind({{"lora_unet_a.lora_down.weight", {4, 2}}, {"lora_unet_a.dora_scale", {4}}}),
-            "DoRA");
+  EXPECT_EQ(kind({{"lora_unet_a.lokr_w1", {4, 4}}, {"lora_unet_a.lokr_w2", {4, 4}}}),
+            "LoKr (LyCORIS)");
+  EXPECT_EQ(kind({{"lora_unet_a.lora_down.weight", {4, 2}},
+                  {"lora_unet_a.lora_up.weight", {2, 4}},
+                  {"lora_unet_a.dora_scale", {2, 1}}}),
+            "DoRA (kohya)");
   EXPECT_EQ(kind({{"unet.a.processor.to_q_lora.down.weight", {4, 2}},
                   {"unet.a.processor.to_q_lora.up.weight", {2, 4}}}),
             "LoRA (diffusers, older form)");
