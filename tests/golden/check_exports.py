@@ -61,7 +61,7 @@ def theirs(model, lora=None):
 
 
 def export(run, form, dtype):
-    out = run.parent / f"{run.name}-{form}-{dtype}{'.safetensors' if form == 'kohya-lora' else ''}"
+    out = run.parent / f"{run.name}-{form}-{dtype}{'' if form == 'diffusers' else '.safetensors'}"
     cli("export", run, "--format", form, "--dtype", dtype, "--out", out)
     return out
 
@@ -93,6 +93,7 @@ def check(folder):
     cases = {
         "full, diffusers folder": ("full", theirs(export(full, "diffusers", "fp32"))),
         "lora, kohya file": ("lora", theirs(starter, kohya["fp32"])),
+        "lora, PEFT file": ("lora", theirs(starter, export(lora, "peft-lora", "fp32"))),
         "lora, merged diffusers folder": ("lora", theirs(export(lora, "diffusers", "fp32"))),
         "lora, the checkpoint's adapter": ("lora", theirs(starter, next(lora.glob("checkpoints/*/adapter.safetensors")))),
     }

@@ -121,7 +121,7 @@ TEST_F(EndToEnd, FullTrainingGeneratesExportsAndIsRecognised) {
   expectError(cli(training(photos(), at("run"), 4)), "run_exists", 2);
 }
 
-TEST_F(EndToEnd, ALoraRunMergesExportsAsKohyaAndLoadsAsAdapter) {
+TEST_F(EndToEnd, ALoraRunMergesExportsAndConvertsAndLoadsAsAdapter) {
   succeed(training(
       photos(), at("run"), 3, {"--method", "lora", "--rank", "4", "--learning-rate", "1e-3"}));
   const auto merged = succeed({"export",
@@ -176,6 +176,32 @@ TEST_F(EndToEnd, ALoraRunMergesExportsAsKohyaAndLoadsAsAdapter) {
   EXPECT_EQ(off, base);
   EXPECT_FALSE(adapted == base);
   EXPECT_EQ(adapted, run);
+
+  const std::string peft = at("peft.safetensors").string(), back = at("back.safetensors").string();
+  const auto exported = succeed({"export",
+                                 at("run").string(),
+                                 "--format",
+                                 "peft-lora",
+                                 "--dtype",
+                                 "fp32",
+                                 "--out",
+                                 peft,
+                                 "--json"})
+                            .json();
+  EXPECT_LE(exported["max_difference"].get<int>(), 1);
+  EXPECT_THAT(succeed({"inspect", peft}).out, HasSubstr("LoRA (PEFT)"));
+  const auto converted =
+      succeed({"convert", peft, "--form", "kohya-lora", "--out", back, "--json"}).json();
+  EXPECT_GT(converted["modules"].get<int>(), 0);
+  EXPECT_LT(converted["difference"].get<double>(), 1e-6);
+  // Two at once, live: the halves make the whole.
+  const auto halves = pixels(generate(
+      starter().string(), "halves", {"--adapter", peft + ":0.5", "--adapter", back + ":0.5"}));
+  EXPECT_EQ(halves.width, adapted.width);
+  int largest = 0;
+  for (std::size_t i = 0; i < halves.bytes->size(); ++i)
+    largest = std::max(largest, std::abs(int{(*halves.bytes)[i]} - int{(*adapted.bytes)[i]}));
+  EXPECT_LE(largest, 2);
 }
 
 TEST_F(EndToEnd, InterruptKeepsACheckpointAndResumeContinuesFromTheRunAlone) {

@@ -257,8 +257,10 @@ TEST(Validate, OtherRequests) {
   converted.shardMiB = -1;
   EXPECT_THAT(broken(converted),
               ElementsAre(Pair("shardMiB", OutOfRange), Pair("out", OutOfRange)));
-  converted.form = ModelForm::Diffusers;
   converted.shardMiB = 0;
+  converted.form = ModelForm::PeftLora;
+  EXPECT_THAT(broken(converted), ElementsAre(Pair("out", OutOfRange)));
+  converted.form = ModelForm::Diffusers;
   EXPECT_THAT(broken(converted), IsEmpty());
 
   BenchRequest bench;
