@@ -79,6 +79,7 @@ Result<void> writeLora(const ExportRequest& request,
   const SubjectOptions& subject = resolved.run->subject;
   nn::Lora lora = nn::loraOf(*tensors, alpha);
   lora.family = base.family;
+  lora.configs = base.configs;
   const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
   const std::string side = std::to_string(base.resolution());
   lora.metadata = {

@@ -162,16 +162,8 @@ struct OpenAdapter {
   }
 };
 
-fs::path fileIn(const fs::path& path) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return path;
-  for (const char* name : {"adapter_model.safetensors", "pytorch_lora_weights.safetensors"})
-    if (fs::exists(path / name, error)) return path / name;
-  return path;
-}
-
 api::Result<OpenAdapter> open(const fs::path& path) {
-  const fs::path place = fileIn(path);
+  const fs::path place = weights::adapterIn(path);
   auto file = weights::openWeights(place);
   if (!file) return api::fail(file.error());
   OpenAdapter adapter{path, std::move(*file), {}, {}, {}};

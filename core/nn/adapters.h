@@ -52,6 +52,8 @@ struct Lora {
   std::map<weights::AdapterTarget, LoraModule> modules;
   weights::Family family = weights::Family::StableDiffusion1;
   std::map<std::string, std::string> metadata;  ///< ModelSpec's and kohya's entries
+  /// Of the model it is for, where the numbers of blocks may be others than the family's.
+  std::optional<weights::ModelConfigs> configs = {};
 };
 /// What attachLora returned for the UNet, detached.
 Lora loraOf(const tensor::StateDict& peft, double alpha);

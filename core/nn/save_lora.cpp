@@ -109,7 +109,7 @@ std::map<std::string, std::string> kohyaMetadata(const Lora& lora, const std::st
 api::Result<weights::WrittenFile> saveKohya(const Lora& lora,
                                             const std::filesystem::path& out,
                                             std::optional<at::ScalarType> dtype) {
-  const AdapterNames names(lora.family);
+  const AdapterNames names = lora.configs ? AdapterNames(*lora.configs) : AdapterNames(lora.family);
   tensor::StateDict tensors;
   for (const auto& [target, module] : lora.modules) {
     const std::string name = names.kohya(target);

@@ -210,6 +210,14 @@ std::vector<std::int64_t> AdapterFile::ranks() const {
   return {ranks.begin(), ranks.end()};
 }
 
+std::filesystem::path adapterIn(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return path;
+  for (const char* name : {"adapter_model.safetensors", "pytorch_lora_weights.safetensors"})
+    if (std::filesystem::exists(path / name, error)) return path / name;
+  return path;
+}
+
 std::optional<AdapterFile> readAdapterFile(const TensorInfos& tensors) {
   std::map<std::string, AdapterModule> modules;
   std::optional<AdapterDialect> dialect;

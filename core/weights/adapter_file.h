@@ -69,6 +69,8 @@ struct AdapterFile {
   std::string kind() const;  ///< for people: "LoRA (kohya)", "LoHa (LyCORIS)", "DoRA (PEFT)"
   std::vector<std::int64_t> ranks() const;  ///< those that occur, ascending
 };
+/// The adapter's file in a folder that PEFT or diffusers wrote; any other path itself.
+std::filesystem::path adapterIn(const std::filesystem::path& path);
 /// Empty when no tensor has an adapter's name.
 std::optional<AdapterFile> readAdapterFile(const TensorInfos& tensors);
 

@@ -356,6 +356,8 @@ Result<ModelReport> inspect(const api::ModelRef& ref, const fs::path& resources)
   const fs::path path = ref.path;
   std::error_code error;
   const bool isFile = fs::is_regular_file(path, error);
+  if (const fs::path adapter = weights::adapterIn(path); adapter != path)
+    return inspect(api::ModelRef{adapter.string()}, resources);
   auto resolved = resolveModel(ref, resources);
   if (!resolved) return fail(resolved.error());
   resolved->files.partial = true;

@@ -15,6 +15,7 @@
 #include "tests/core/nn/golden_networks.h"
 #include "tests/core/nn/tiny.h"
 #include "tests/support/faulty_files.h"
+#include "tests/support/tiny_model.h"
 
 namespace likeness::nn::test {
 namespace {
@@ -441,6 +442,37 @@ TEST_F(LoraFile, SdxlIsWrittenUnderTheNamesItsProgramsKnow) {
   EXPECT_EQ(two.at("ss_v2"), "True");
   EXPECT_EQ(two.at("modelspec.architecture"), "stable-diffusion-v2-768-v/lora");
   EXPECT_EQ(two.at("modelspec.resolution"), "768x768");
+}
+
+TEST_F(LoraFile, SdxlTakesAdaptersOnBothTextEncoders) {
+  using weights::NetworkKind;
+  const fs::path xl =
+      support::makeTinyModel(m_folder / "xl", {.family = support::TinyFamily::StableDiffusionXl});
+  auto model = mustLoad(xl);
+  const std::map<NetworkKind, ParameterStore*> stores = {
+      {NetworkKind::TextEncoder, model.textEncoder.store.get()},
+      {NetworkKind::TextEncoder2, model.textEncoder2.store.get()},
+      {NetworkKind::UNet, model.unet.store.get()}};
+  Lora lora;
+  lora.family = weights::Family::StableDiffusionXl;
+  lora.configs = model.files.configs;  // one layer a block instead of two: other numbers
+  for (const auto& [kind, store] : stores)
+    for (const auto& [key, slot] : store->slots()) {
+      const auto weight = store->parameters().at(key + ".weight").sizes().vec();
+      std::vector<std::int64_t> down = weight, up(weight.size(), 1);
+      down[0] = up[1] = 2, up[0] = weight[0];
+      lora.modules[{kind, key}] = {at::full(down, 0.1), at::full(up, 0.2), {}, {}, 2};
+    }
+  for (const LoraForm form : {LoraForm::Kohya, LoraForm::Peft}) {
+    const fs::path file = m_folder / "xl.safetensors";
+    ASSERT_TRUE(saveLora(lora, form, file, {}));
+    const auto attached = attachAdapterFile(model, file, 0.5);
+    ASSERT_TRUE(attached) << api::message(attached.error()) << attached.error().detail;
+  }
+  for (const auto& [kind, store] : stores) {
+    for (const auto& [key, slot] : store->slots()) EXPECT_EQ(slot->adapters.size(), 2u) << key;
+    EXPECT_EQ(adapterCount(*store), 2u) << "every layer has a name in both forms";
+  }
 }
 
 TEST_F(LoraFile, WhatAFormCannotHoldIsRefused) {

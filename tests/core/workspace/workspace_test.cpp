@@ -288,6 +288,12 @@ TEST_F(WorkspaceTest, AdaptersAreRecognisedByTheirNames) {
   EXPECT_THAT(peft->problems,
               testing::UnorderedElementsAre("\"a.to_q.lora_B.weight\" is missing",
                                             "\"b.to_q.lora_A.weight\" is missing"));
+  fs::create_directory(m_folder / "peft");
+  tensors(m_folder / "peft/adapter_model.safetensors",
+          {{"a.to_q.lora_A.weight", {4, 32}}, {"a.to_q.lora_B.weight", {32, 4}}});
+  const auto folder = m_workspace->inspect(m_folder / "peft");
+  ASSERT_TRUE(folder);
+  EXPECT_EQ(folder->kind, "LoRA (PEFT)");
   const auto xl = m_workspace->inspect(
       tensors(m_folder / "x.safetensors",
               {{"lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.hada_w1_a", {6, 4}},
