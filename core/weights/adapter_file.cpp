@@ -187,7 +187,8 @@ bool AdapterFile::dora() const {
 }
 
 std::string AdapterFile::kind() const {
-  const AdapterKind kind = modules.empty() ? AdapterKind::Lora : modules.front().kind;
+  const bool mixed = kinds.size() > 1;
+  const AdapterKind kind = kinds.empty() ? AdapterKind::Lora : *kinds.begin();
   const std::string name = mixed                       ? "LoRA of several kinds"
                            : kind == AdapterKind::Loha ? "LoHa"
                            : kind == AdapterKind::Lokr ? "LoKr"
@@ -241,7 +242,6 @@ std::optional<AdapterFile> readAdapterFile(const TensorInfos& tensors) {
   }
   if (!dialect) return {};
   file.dialect = *dialect;
-  std::set<AdapterKind> kinds;
   for (auto& [name, module] : modules) {
     std::set<AdapterKind> own;
     for (const auto& [part, key] : module.tensors)
@@ -251,14 +251,13 @@ std::optional<AdapterFile> readAdapterFile(const TensorInfos& tensors) {
       continue;
     }
     module.kind = own.empty() ? AdapterKind::Lora : *own.begin();
-    kinds.insert(module.kind);
+    file.kinds.insert(module.kind);
     const auto missing = missingParts(module);
     for (const std::string& part : missing) file.problems.push_back("\"" + part + "\" is missing");
     if (!missing.empty()) continue;
     module.rank = rankOf(module, tensors);
     file.modules.push_back(std::move(module));
   }
-  file.mixed = kinds.size() > 1;
   return file;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,7 +65,7 @@ struct AdapterFile {
   AdapterDialect dialect = AdapterDialect::Kohya;
   std::vector<AdapterModule> modules;  ///< sorted by name; those that have all their parts
   std::vector<std::string> problems;   ///< "X is missing", "X is not part of an adapter", ...
-  bool mixed = false;                  ///< LoRA beside LoHa or LoKr
+  std::set<AdapterKind> kinds;         ///< of all modules, those that lack a part too
   bool dora() const;
   std::string kind() const;  ///< for people: "LoRA (kohya)", "LoHa (LyCORIS)", "DoRA (PEFT)"
   std::vector<std::int64_t> ranks() const;  ///< those that occur, ascending

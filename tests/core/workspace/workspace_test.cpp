@@ -330,6 +330,7 @@ TEST_F(WorkspaceTest, OtherFilesAreNamedOrRefused) {
             ModelType::Autoencoder);
   EXPECT_EQ(type({{"down_blocks.0.resnets.0.conv1.weight", {4}}}), ModelType::Part);
   EXPECT_EQ(type({{"x", {2}}}), ModelType::Unknown);
+  EXPECT_EQ(kind({{"lora_unet_a.hada_w1_a", {4, 2}}}), "LoHa (LyCORIS)") << "a damaged one too";
   EXPECT_EQ(kind({{"lora_unet_a.lokr_w1", {4, 4}}, {"lora_unet_a.lokr_w2", {4, 4}}}),
             "LoKr (LyCORIS)");
   EXPECT_EQ(kind({{"lora_unet_a.lora_down.weight", {4, 2}},
