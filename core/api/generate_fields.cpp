@@ -18,6 +18,10 @@ std::span<const Field<GenerateRequest>> fields<GenerateRequest>() {
       field<&S::prompts>({.key = "prompts",
                           .label = "Prompts",
                           .help = "Several prompts in place of one, each for `count` pictures."}),
+      field<&S::embeddings>({.key = "embeddings",
+                             .label = "Embeddings",
+                             .help = "Files of textual inversions: the name of each, without its "
+                                     "ending, becomes a word for prompts."}),
       field<&S::promptSyntax>(
           {.key = "promptSyntax",
            .label = "Prompt syntax",

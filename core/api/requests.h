@@ -68,6 +68,7 @@ struct TrainRequest {
 struct GenerateRequest {
   ModelRef model;
   std::vector<AdapterRef> adapters;
+  std::vector<std::string> embeddings;  ///< files of words for prompts
   std::string prompt;  ///< may hold {a|b}, of which each picture takes one by its seed
   std::string negativePrompt;
   std::vector<std::string> prompts;  ///< in place of `prompt`: `count` pictures of each, in order

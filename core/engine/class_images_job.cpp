@@ -17,7 +17,7 @@ Result<base::JobResult> makeClassImages(const ClassImagesRequest& request,
   const auto start = Clock::now();
   reporter.stage(Stage::LoadModel);
   const auto model =
-      generate::loadModel(request.base, {}, request.compute, resources, reporter.stop());
+      generate::loadModel(request.base, {}, {}, request.compute, resources, reporter.stop());
   if (!model) return fail(model.error());
   if (model->stopped()) return base::JobResult{true, {}, {}};
   const double loadSeconds = secondsSince(start);

@@ -122,7 +122,7 @@ Result<Image> renderWritten(const ExportRequest& request,
   const ModelRef base = lora ? run.base : ModelRef{request.out.string(), "latest", ""};
   std::vector<AdapterRef> adapters;
   if (lora) adapters.push_back({request.out, 1});
-  const auto written = generate::loadModel(base, adapters, exact(request.compute), resources);
+  const auto written = generate::loadModel(base, adapters, {}, exact(request.compute), resources);
   if (!written) return fail(written.error());
   return render(written->model, run.subject, {});
 }
@@ -162,7 +162,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
   {
     reporter.stage(Stage::LoadModel);
     const ModelRef ref{request.runFolder.string(), request.checkpoint, ""};
-    const auto run = generate::loadModel(ref, {}, exact(request.compute), resources, stop);
+    const auto run = generate::loadModel(ref, {}, {}, exact(request.compute), resources, stop);
     if (!run) return fail(run.error());
     if (run->stopped()) return base::JobResult{true, {}, {}};
     auto rendered = render(run->model, subject, stop);

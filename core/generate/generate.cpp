@@ -340,8 +340,12 @@ api::Result<base::JobResult> generate(const api::GenerateRequest& request,
     if (!read) return api::fail(read.error());
     start = std::move(*read);
   }
-  const auto loaded =
-      loadModel(request.model, request.adapters, request.compute, resources, reporter.stop());
+  const auto loaded = loadModel(request.model,
+                                request.adapters,
+                                request.embeddings,
+                                request.compute,
+                                resources,
+                                reporter.stop());
   if (!loaded) return api::fail(loaded.error());
   if (loaded->stopped()) return base::JobResult{true, {}, {}};
   const api::GenerateRequest complete = completed(request, *loaded, start);

@@ -2,12 +2,14 @@
 #include "core/generate/load_model.h"
 
 #include "core/nn/adapters.h"
+#include "core/nn/embeddings.h"
 #include "core/tensor/device.h"
 
 namespace likeness::generate {
 
 api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
                                    const std::vector<api::AdapterRef>& adapters,
+                                   const std::vector<std::string>& embeddings,
                                    const api::ComputeOptions& compute,
                                    const std::filesystem::path& resources,
                                    std::stop_token stop) {
@@ -37,6 +39,8 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
       return api::fail(attached.error());
     }
   }
+  if (auto added = nn::addEmbeddings(loaded.model, {embeddings.begin(), embeddings.end()}); !added)
+    return api::fail(added.error());
   return loaded;
 }
 

@@ -4,8 +4,10 @@
 #include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/where.h>
 
 namespace likeness::nn {
 // Named, not anonymous: the Parts below hold these types, and unity builds join files.
@@ -75,27 +77,35 @@ ClipTextModel::ClipTextModel(const Weights& weights, const ClipTextConfig& confi
 ClipTextModel::~ClipTextModel() = default;
 
 at::Tensor ClipTextModel::embed(const at::Tensor& inputIds,
-                                std::optional<at::ScalarType> dtype) const {
+                                std::optional<at::ScalarType> dtype,
+                                const at::Tensor& learned) const {
   const Parts& parts = *m_parts;
   const auto compute = dtype.value_or(parts.tokenEmbedding.masterDtype());
   const at::Tensor positions = at::arange(inputIds.size(1), inputIds.options());
-  return parts.tokenEmbedding(inputIds, compute) + parts.positionEmbedding(positions, compute);
+  at::Tensor tokens = parts.tokenEmbedding(inputIds.clamp_min(0), compute);
+  if (learned.defined()) {
+    const at::Tensor rows = at::embedding(learned.to(compute), (-1 - inputIds).clamp_min(0));
+    tokens = at::where(inputIds.lt(0).unsqueeze(2), rows, tokens);
+  }
+  return tokens + parts.positionEmbedding(positions, compute);
 }
 
 at::Tensor ClipTextModel::forward(const at::Tensor& inputIds,
                                   std::optional<at::ScalarType> dtype,
-                                  std::int64_t clipSkip) const {
+                                  std::int64_t clipSkip,
+                                  const at::Tensor& learned) const {
   const std::int64_t layers = m_config.numHiddenLayers - (clipSkip - 1);
-  return m_parts->finalLayerNorm(m_parts->run(embed(inputIds, dtype), 0, layers));
+  return m_parts->finalLayerNorm(m_parts->run(embed(inputIds, dtype, learned), 0, layers));
 }
 
 ClipTextModel::XlOutput ClipTextModel::forwardXl(const at::Tensor& inputIds,
                                                  std::int64_t endId,
                                                  std::optional<at::ScalarType> dtype,
-                                                 std::int64_t clipSkip) const {
+                                                 std::int64_t clipSkip,
+                                                 const at::Tensor& learned) const {
   const std::int64_t layers = m_config.numHiddenLayers;
   XlOutput out;
-  out.states = m_parts->run(embed(inputIds, dtype), 0, layers - clipSkip);
+  out.states = m_parts->run(embed(inputIds, dtype, learned), 0, layers - clipSkip);
   if (!m_parts->textProjection) return out;
   const at::Tensor last =
       m_parts->finalLayerNorm(m_parts->run(out.states, layers - clipSkip, layers));

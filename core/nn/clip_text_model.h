@@ -20,10 +20,12 @@ class ClipTextModel {
   ~ClipTextModel();
   /// [N, tokens] int64 -> hidden state after the final layer norm, [N, tokens, hidden], of the last
   /// layer (clipSkip 1), of the one before (2), ...; clipSkip is at most the number of layers.
-  /// Computes in `dtype`, by default that of the masters (layers.h).
+  /// Computes in `dtype`, by default that of the masters (layers.h). An id below 0 stands for row
+  /// -1 - id of `learned` [n, hidden].
   at::Tensor forward(const at::Tensor& inputIds,
                      std::optional<at::ScalarType> dtype = {},
-                     std::int64_t clipSkip = 1) const;
+                     std::int64_t clipSkip = 1,
+                     const at::Tensor& learned = {}) const;
 
   struct XlOutput {
     at::Tensor states;  ///< [N, tokens, hidden]
@@ -35,13 +37,16 @@ class ClipTextModel {
   XlOutput forwardXl(const at::Tensor& inputIds,
                      std::int64_t endId,
                      std::optional<at::ScalarType> dtype = {},
-                     std::int64_t clipSkip = 1) const;
+                     std::int64_t clipSkip = 1,
+                     const at::Tensor& learned = {}) const;
   /// Whether forwardXl, at clipSkip 1, depends on the parameter.
   bool isReadByXl(std::string_view key) const;
   const ClipTextConfig& config() const { return m_config; }
 
  private:
-  at::Tensor embed(const at::Tensor& inputIds, std::optional<at::ScalarType> dtype) const;
+  at::Tensor embed(const at::Tensor& inputIds,
+                   std::optional<at::ScalarType> dtype,
+                   const at::Tensor& learned) const;
 
   ClipTextConfig m_config;
   struct Parts;

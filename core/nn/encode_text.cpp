@@ -45,8 +45,10 @@ Read read(const StableDiffusion& model,
           const at::Tensor& ids,
           const EncodeOptions& options) {
   const auto& [dtype, clipSkip] = options;
-  if (!model.isXl()) return {encoder.model->forward(ids, dtype, clipSkip), {}};
-  return encoder.model->forwardXl(ids, tokenizer.endId(), dtype, clipSkip);
+  const bool isFirst = &encoder == &model.textEncoder;
+  const at::Tensor& learned = isFirst ? model.learned.first : model.learned.second;
+  if (!model.isXl()) return {encoder.model->forward(ids, dtype, clipSkip, learned), {}};
+  return encoder.model->forwardXl(ids, tokenizer.endId(), dtype, clipSkip, learned);
 }
 
 /// What `readBy` makes with each encoder and its tokenizer, side by side.
@@ -78,8 +80,11 @@ Conditioning encodeText(const StableDiffusion& model,
 text::PromptTokens promptTokens(const StableDiffusion& model,
                                 std::string_view prompt,
                                 api::PromptSyntax syntax) {
-  return text::tokenizePrompt(
-      model.tokenizer, prompt, syntax, encode_text::lengthOf(model.textEncoder));
+  return text::tokenizePrompt(model.tokenizer,
+                              prompt,
+                              syntax,
+                              encode_text::lengthOf(model.textEncoder),
+                              model.learned.words);
 }
 
 Conditioning encodePrompt(const StableDiffusion& model,
@@ -90,7 +95,8 @@ Conditioning encodePrompt(const StableDiffusion& model,
   using namespace encode_text;
   return joinEncoders(model, [&](const auto& encoder, const auto& tokenizer) {
     const std::size_t length = lengthOf(encoder);
-    auto tokens = text::tokenizePrompt(tokenizer, prompt, syntax, length).chunks;
+    auto tokens =
+        text::tokenizePrompt(tokenizer, prompt, syntax, length, model.learned.words).chunks;
     const auto empty = text::tokenizePrompt(tokenizer, {}, syntax, length).chunks.front();
     tokens.resize(std::max(tokens.size(), static_cast<std::size_t>(chunks)), empty);
     std::vector<at::Tensor> parts;

@@ -26,6 +26,13 @@ struct Network {
   std::shared_ptr<const Model> model;
 };
 
+/// Words with vectors of their own, see embeddings.h.
+struct LearnedWords {
+  std::vector<text::LearnedWord> words;
+  at::Tensor first, second;  ///< [n, width] of each text encoder; undefined without words
+  std::int64_t count() const { return first.defined() ? first.size(0) : 0; }
+};
+
 struct StableDiffusion {
   weights::StoredModel files;  ///< what it was loaded from
   text::ClipTokenizer tokenizer;
@@ -36,6 +43,7 @@ struct StableDiffusion {
   std::string weightHash;                    ///< SHA-256 over the hashes of the weight files, hex
   text::ClipTokenizer tokenizer2 = {};       ///< SDXL's, which pads with "!"
   Network<ClipTextModel> textEncoder2 = {};  ///< null unless it is an SDXL model
+  LearnedWords learned = {};                 ///< none after loading
   bool isXl() const { return textEncoder2.model != nullptr; }
   std::int64_t resolution() const;  ///< pixels the UNet was made for: sample_size * VAE factor
 };

@@ -11,6 +11,7 @@
 
 #include "core/base/file_system.h"
 #include "core/weights/adapter_file.h"
+#include "core/weights/embedding_file.h"
 #include "core/weights/pickle_copy.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/resolve_model.h"
@@ -279,16 +280,6 @@ void describeAdapter(const weights::AdapterFile& adapter,
                                   file.path().filename().string() + ":1");
 }
 
-/// One or a few vectors of a text encoder's width.
-bool isEmbedding(const SafetensorsFile& file) {
-  return !file.tensors().empty() && file.tensors().size() <= 4 &&
-         std::ranges::all_of(file.tensors(), [](const auto& entry) {
-           const auto& shape = entry.second.shape;
-           const bool flat = shape.size() == 1 || (shape.size() == 2 && shape[0] <= 128);
-           return flat && (shape.back() == 768 || shape.back() == 1024 || shape.back() == 1280);
-         });
-}
-
 /// What is not a whole model.
 ModelReport inspectPart(const SafetensorsFile& file) {
   const auto any = [&](auto test) {
@@ -331,9 +322,10 @@ ModelReport inspectPart(const SafetensorsFile& file) {
   } else if (starts("text_model.") || starts("transformer.resblocks.")) {
     lone(ModelType::Part, "text encoder alone");
     report.problems.emplace_back("The UNet and the autoencoder of a model are missing");
-  } else if (has("emb_params") || (has("clip_l") && has("clip_g")) || isEmbedding(file)) {
-    lone(ModelType::Embedding, "embedding (textual inversion)");
-    report.problems.emplace_back("Likeness has no use for an embedding yet");
+  } else if (weights::isEmbedding(file)) {
+    lone(ModelType::Embedding,
+         "embedding (textual inversion)",
+         "Its name without the ending is a word for prompts: --embeddings FILE");
   } else {
     report.kind = weights::isPickle(file.path()) ? "pickle file" : "safetensors file";
     report.problems.emplace_back("No model, adapter or embedding of Stable Diffusion is in it");

@@ -21,6 +21,12 @@ GenerateRequest unusual() {
   r.negativePrompt = "blurry";
   r.subject = {"Bo", "sks", "dog", "p {subject}", "c {class}"};
   r.promptSyntax = api::PromptSyntax::Plain;
+  r.embeddings = {"my-cat.pt", "b.safetensors"};
+  r.image = "from.png";
+  r.mask = "mask.png";
+  r.strength = 0.3;
+  r.hiresScale = 1.5;
+  r.hiresStrength = 0.25;
   r.promptTemplate = "a {photo|drawing}";
   r.negativeTemplate = "{a|b}";
   r.sampling = {api::SamplerKind::Euler, 30, 1.0 / 3, true, 0};
@@ -112,7 +118,8 @@ TEST(A1111, SpeaksItsDialect) {
   EXPECT_EQ(a1111Parameters(request, 12),
             "a photo of sks dog\nNegative prompt: blurry\nSteps: 30, Sampler: Euler, Schedule "
             "type: Karras, CFG scale: 7.5, Seed: 12, "
-            "Size: 512x640, Clip skip: 2, Emphasis: None, Template: \"a photo, of "
+            "Size: 512x640, Denoising strength: 0.3, Hires upscale: 1.5, Hires upscaler: Lanczos, "
+            "Clip skip: 2, Emphasis: None, Template: \"a photo, of "
             "{\\\"subject\\\"}\", Negative Template: {a|b}, Model: sd \"15\", Version: Likeness");
   request = {};
   request.prompt = "a cat";
@@ -120,6 +127,8 @@ TEST(A1111, SpeaksItsDialect) {
   EXPECT_EQ(a1111Parameters(request, 1),
             "a cat\nSteps: 50, Sampler: DDIM, CFG scale: 7.5, Seed: 1, Eta: 0.5, Model: starter, "
             "Version: Likeness");
+  request.hiresScale = 2;
+  EXPECT_THAT(a1111Parameters(request, 1), HasSubstr("Denoising strength: 0.5, Hires upscale: 2"));
   request.sampling = {api::SamplerKind::Dpmpp2m, 20, 5, false, 0};
   EXPECT_THAT(a1111Parameters(request, 1), HasSubstr("Sampler: DPM++ 2M,"));
 }
