@@ -26,18 +26,12 @@ Examples
   likeness-cli convert model --form single-file --dtype fp16 --out small.safetensors
   likeness-cli convert pytorch_lora_weights.safetensors --form kohya-lora --out lora.safetensors)";
 
-bool isLora(ModelForm form) { return form == ModelForm::KohyaLora || form == ModelForm::PeftLora; }
-
 Result<CommandResult> runConvert(const ConvertArguments& a, Workspace& workspace) {
   ConvertRequest request = a.request;
   if (const auto form = parseChoice("--form", a.form, request.form); !form)
     return fail(form.error());
-  FileDType dtype = FileDType::Fp16;
-  if (parseEnum(a.dtype, dtype))
-    request.dtype = dtype;
-  else if (a.dtype != "as-stored")
-    return fail(ErrorCode::BadUsage,
-                {{"reason", "--dtype takes one of as-stored, " + namesOf<FileDType>()}});
+  if (const auto dtype = parseStoredType(a.dtype, request.dtype); !dtype)
+    return fail(dtype.error());
   auto result = runJob(request, workspace);
   if (!result) return result;
   result->text = result->stopped ? "Stopped. The same command goes on from what is in " +
@@ -64,17 +58,7 @@ Command addConvert(CLI::App& root) {
   app->add_option("--form", a->form, "What to write")
       ->type_name("diffusers|single-file|kohya-lora|peft-lora")
       ->capture_default_str();
-  app->add_option("--dtype", a->dtype, "Number format of the weights in the file")
-      ->type_name("as-stored|fp16|bf16|fp32")
-      ->capture_default_str();
-  app->add_option("--shard-mib",
-                  a->request.shardMiB,
-                  "Split the weight files of a folder above this many MiB; 0 = never")
-      ->type_name("MIB")
-      ->capture_default_str();
-  app->add_option("--out", a->request.out, "Folder or .safetensors file to write; must not exist")
-      ->type_name("PATH")
-      ->required();
+  addOutputFlags(*app, a->dtype, a->request.shardMiB, a->request.out);
   return {app, [a](Workspace& workspace) { return runConvert(*a, workspace); }};
 }
 

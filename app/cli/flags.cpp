@@ -92,6 +92,33 @@ void addModelFlags(CLI::App& app, ModelRef& model) {
       ->default_str("auto");
 }
 
+void addOutputFlags(CLI::App& app,
+                    std::string& dtype,
+                    std::int64_t& shardMiB,
+                    std::filesystem::path& out) {
+  app.add_option("--dtype", dtype, "Number format of the weights in the file")
+      ->type_name("as-stored|fp16|bf16|fp32")
+      ->capture_default_str();
+  app.add_option("--shard-mib",
+                 shardMiB,
+                 "Split the weight files of a folder above this many MiB; 0 = never")
+      ->type_name("MIB")
+      ->capture_default_str();
+  app.add_option("--out", out, "Folder or .safetensors file to write; must not exist")
+      ->type_name("PATH")
+      ->required();
+}
+
+Result<void> parseStoredType(const std::string& text, std::optional<FileDType>& dtype) {
+  FileDType type = FileDType::Fp16;
+  if (parseEnum(text, type))
+    dtype = type;
+  else if (text != "as-stored")
+    return fail(ErrorCode::BadUsage,
+                {{"reason", "--dtype takes one of as-stored, " + namesOf<FileDType>()}});
+  return {};
+}
+
 std::string toText(const FieldValue& value) {
   struct Visitor {
     std::string operator()(bool v) const { return v ? "yes" : "no"; }

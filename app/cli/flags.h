@@ -69,6 +69,14 @@ api::Result<void> parseChoice(const std::string& flag, const std::string& text, 
 /// --vae and --prediction: what a model's files do not hold or say.
 void addModelFlags(CLI::App& app, api::ModelRef& model);
 
+/// --dtype, --shard-mib and --out of a model that is written.
+void addOutputFlags(CLI::App& app,
+                    std::string& dtype,
+                    std::int64_t& shardMiB,
+                    std::filesystem::path& out);
+/// What --dtype means; "as-stored" leaves it absent.
+api::Result<void> parseStoredType(const std::string& text, std::optional<api::FileDType>& dtype);
+
 /// A value as a person types it.
 std::string toText(const api::FieldValue& value);
 

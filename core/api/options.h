@@ -35,6 +35,10 @@ enum class PromptSyntax { A1111, Plain };
 enum class LrScheduleKind { Constant, Linear, Cosine };
 enum class ExportFormat { Diffusers, KohyaLora, PeftLora };
 enum class ModelForm { Diffusers, SingleFile, KohyaLora, PeftLora };
+constexpr bool isLora(ModelForm form) {
+  return form == ModelForm::KohyaLora || form == ModelForm::PeftLora;
+}
+enum class MergeMethod { Weighted, AddDifference };
 enum class PredictionChoice { Auto, Epsilon, VPrediction };
 
 template <>
@@ -116,6 +120,10 @@ template <>
 struct EnumNames<ModelForm> {
   static constexpr std::array<std::string_view, 4> names{
       "diffusers", "single-file", "kohya-lora", "peft-lora"};
+};
+template <>
+struct EnumNames<MergeMethod> {
+  static constexpr std::array<std::string_view, 2> names{"weighted", "add-difference"};
 };
 
 /// Who is learned, and the words for it. Prompts hold `{subject}` (= "{token} {class}"), `{token}`,

@@ -8,9 +8,8 @@ namespace likeness::engine {
 
 /// Builds the new form in OUT.partial, compares it with the source and gives it its name. A request
 /// that finds the OUT.partial of the same conversion goes on there. Figures: parameters, bytes,
-/// convert_s, verify_s, resumed_mib (what was there), peak_rss_mib. An adapter is written at once;
-/// its figures are modules, bytes, difference (relative, of what it does to weights), convert_s,
-/// verify_s, peak_rss_mib. Errors: those of opening a model or adapter, ModelMismatch,
+/// resumed_mib (what was there), write_s, verify_s, peak_rss_mib. An adapter is written at once,
+/// with the figures of writeLora. Errors: those of opening a model or adapter, ModelMismatch,
 /// FileUnwritable, DiskFull; BadCombination for a LoRA run.
 api::Result<base::JobResult> convertModel(const api::ConvertRequest& request,
                                           const std::filesystem::path& resources,

@@ -44,14 +44,14 @@ at::ScalarType savedType(const at::Tensor& tensor, std::optional<at::ScalarType>
 api::Result<at::Tensor> emptyOf(const std::filesystem::path& file,
                                 const std::string& name,
                                 const weights::TensorInfo& info) {
-  const auto* type = std::ranges::find(typePairs, info.dtype, &TypePair::file);
-  if (type == std::end(typePairs))
+  const auto type = tensorType(info.dtype);
+  if (!type)
     return api::fail(api::ErrorCode::BadModelFile,
                      {{"file", file.string()},
                       {"reason",
                        "tensor \"" + name + "\" has the dtype " +
                            std::string(weights::name(info.dtype)) + ", which is not supported"}});
-  return at::empty(info.shape, type->tensor);
+  return at::empty(info.shape, *type);
 }
 
 std::span<std::byte> bytesOf(const at::Tensor& tensor) {
@@ -95,6 +95,11 @@ api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
     tensors.emplace(key, tensor->to(dtype));
   }
   return tensors;
+}
+
+std::optional<at::ScalarType> tensorType(weights::ScalarType type) {
+  const auto* row = std::ranges::find(typePairs, type, &TypePair::file);
+  return row == std::end(typePairs) ? std::optional<at::ScalarType>() : row->tensor;
 }
 
 weights::ScalarType fileType(at::ScalarType type) {

@@ -27,6 +27,8 @@ api::Result<StateDict> loadSafetensors(const std::filesystem::path& file,
                                        std::stop_token stop = {});
 /// The type in a file of tensors of a type; throws for one that no file can hold.
 weights::ScalarType fileType(at::ScalarType type);
+/// The type of tensors of a type in a file; empty for one that no tensor has.
+std::optional<at::ScalarType> tensorType(weights::ScalarType type);
 /// One tensor of a network in the type it is stored in. Errors: FileUnreadable, BadModelFile.
 api::Result<at::Tensor> loadStored(const weights::StoredTensor& tensor);
 /// The tensors of a network by diffusers' key, whatever names and shapes they have in their files;

@@ -117,7 +117,7 @@ TEST_F(ConvertTest, ADamagedBeginningIsNoticed) {
   support::put(begun, content);
   const auto damaged = convert(first, api::ModelForm::SingleFile, out);
   ASSERT_FALSE(damaged);
-  EXPECT_THAT(api::message(damaged.error()), HasSubstr("convert again"));
+  EXPECT_THAT(api::message(damaged.error()), HasSubstr("do it again"));
   EXPECT_FALSE(fs::exists(out));
   EXPECT_TRUE(convert(first, api::ModelForm::SingleFile, out));
   EXPECT_TRUE(fs::exists(out));
