@@ -25,6 +25,7 @@ enum class Purpose : std::uint32_t {
   Probe = 11,
   Test = 12,
   Alternative = 13,
+  Extraction = 14,
 };
 
 /// The Philox4x32-10 bijection itself (Salmon et al., "Parallel random numbers: as easy as 1, 2,
