@@ -32,6 +32,8 @@ Command addGenerate(CLI::App& root);
 Command addClassImages(CLI::App& root);
 Command addExport(CLI::App& root);
 Command addConvert(CLI::App& root);
+Command addMerge(CLI::App& root);
+Command addExtract(CLI::App& root);
 Command addInspect(CLI::App& root);
 Command addDevices(CLI::App& root);
 Command addBench(CLI::App& root);

@@ -136,6 +136,8 @@ int run(int argc, char** argv) {
                                          addClassImages(root),
                                          addExport(root),
                                          addConvert(root),
+                                         addMerge(root),
+                                         addExtract(root),
                                          addInspect(root),
                                          addDevices(root),
                                          addBench(root)};

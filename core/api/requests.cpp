@@ -154,6 +154,28 @@ void checkCheckpoint(Errors& errors, const std::string& checkpoint, const std::s
                "latest, best or the number of a step");
 }
 
+void checkForm(Errors& errors, ModelForm form, bool lora) {
+  if (isLora(form) != lora)
+    outOfRange(errors,
+               "form",
+               "Form",
+               std::string(enumName(form)),
+               lora ? "kohya-lora or peft-lora" : "diffusers or single-file");
+}
+
+/// Where a model or an adapter goes.
+void checkOutput(Errors& errors,
+                 ModelForm form,
+                 const std::filesystem::path& out,
+                 std::int64_t shardMiB) {
+  if (shardMiB < 0)
+    outOfRange(errors, "shardMiB", "Shard size", std::to_string(shardMiB), "at least 0");
+  if (out.empty())
+    missing(errors, "out", "The output path", "Choose where the result goes");
+  else if (form != ModelForm::Diffusers && out.extension() != ".safetensors")
+    outOfRange(errors, "out", "Output file", out.string(), "a name that ends in .safetensors");
+}
+
 void checkMultipleOf8(Errors& errors,
                       std::int64_t value,
                       const std::string& path,
@@ -355,12 +377,48 @@ std::vector<FieldError> validate(const ConvertRequest& r) {
   Errors errors;
   checkModel(errors, r.model, "model", "The model");
   checkCheckpoint(errors, r.model.checkpoint, "checkpoint");
-  if (r.shardMiB < 0)
-    outOfRange(errors, "shardMiB", "Shard size", std::to_string(r.shardMiB), "at least 0");
-  if (r.out.empty())
-    missing(errors, "out", "The output path", "Choose where the converted model goes");
-  else if (r.form != ModelForm::Diffusers && r.out.extension() != ".safetensors")
-    outOfRange(errors, "out", "Output file", r.out.string(), "a name that ends in .safetensors");
+  checkOutput(errors, r.form, r.out, r.shardMiB);
+  return errors;
+}
+
+std::vector<FieldError> validate(const MergeRequest& r) {
+  Errors errors;
+  checkModel(errors, r.a, "a", "The first model");
+  checkModel(errors, r.b, "b", "The second model");
+  if (r.c) checkModel(errors, *r.c, "c", "The third model");
+  for (const ModelRef* model : {&r.a, &r.b, r.c ? &*r.c : &r.b})
+    checkCheckpoint(errors, model->checkpoint, "checkpoint");
+  const bool difference = r.method == MergeMethod::AddDifference;
+  if (difference && !r.c)
+    missing(errors, "c", "The third model", "Name the model that the second one was trained from");
+  if (!difference && r.c)
+    contradiction(errors,
+                  "c",
+                  "A weighted sum is one of two models, and there are three",
+                  "Leave the third out, or take the method add-difference");
+  if (!(r.ratio >= (difference ? -2 : 0) && r.ratio <= (difference ? 2 : 1)))
+    outOfRange(errors,
+               "ratio",
+               "Ratio",
+               number(r.ratio),
+               difference ? "between -2 and 2" : "between 0 and 1");
+  checkForm(errors, r.form, false);
+  checkOutput(errors, r.form, r.out, r.shardMiB);
+  return errors;
+}
+
+std::vector<FieldError> validate(const ExtractRequest& r) {
+  Errors errors;
+  checkModel(errors, r.base, "base", "The base model");
+  checkModel(errors, r.tuned, "tuned", "The tuned model");
+  checkCheckpoint(errors, r.base.checkpoint, "base.checkpoint");
+  checkCheckpoint(errors, r.tuned.checkpoint, "checkpoint");
+  if (r.rank < 1 || r.rank > 4096)
+    outOfRange(errors, "rank", "Rank", std::to_string(r.rank), "between 1 and 4096");
+  if (!(r.alpha >= 0 && r.alpha <= 1e6))
+    outOfRange(errors, "alpha", "Alpha", number(r.alpha), "between 0 and 1000000");
+  checkForm(errors, r.form, true);
+  checkOutput(errors, r.form, r.out, 0);
   return errors;
 }
 

@@ -130,6 +130,33 @@ struct ConvertRequest {
   bool operator==(const ConvertRequest&) const = default;
 };
 
+/// Two or three models of one family and of the same shapes become one, tensor by tensor in fp32.
+/// Otherwise as a conversion of the first, whose names, configurations and whole numbers it gets.
+struct MergeRequest {
+  ModelRef a, b;
+  std::optional<ModelRef> c;  ///< AddDifference alone
+  MergeMethod method = MergeMethod::Weighted;
+  /// x of (1 - x) A + x B, 0..1; of A + x (B - C), -2..2. At 0, A bit for bit.
+  double ratio = 0.5;
+  ModelForm form = ModelForm::SingleFile;  ///< or Diffusers
+  std::optional<FileDType> dtype;          ///< absent = every tensor as the first model stores it
+  std::int64_t shardMiB = 10'000;
+  std::filesystem::path out;
+  bool operator==(const MergeRequest&) const = default;
+};
+
+/// What a model learned beside the one that it was trained from, as a LoRA: of every layer of the
+/// UNet and of the text encoders that differs, the nearest change of this rank.
+struct ExtractRequest {
+  ModelRef base, tuned;
+  std::int64_t rank = 32;
+  double alpha = 0;                       ///< 0 = the rank
+  ModelForm form = ModelForm::KohyaLora;  ///< or PeftLora
+  FileDType dtype = FileDType::Fp16;
+  std::filesystem::path out;
+  bool operator==(const ExtractRequest&) const = default;
+};
+
 /// Times the engine on a model; figures come with the finish event.
 struct BenchRequest {
   ModelRef model;
@@ -143,6 +170,8 @@ using Request = std::variant<TrainRequest,
                              ClassImagesRequest,
                              ExportRequest,
                              ConvertRequest,
+                             MergeRequest,
+                             ExtractRequest,
                              BenchRequest>;
 
 /// A rule broken by a field: `path` is the dotted YAML path ("training.learningRate").
@@ -196,6 +225,8 @@ std::vector<FieldError> validate(const GenerateRequest& request);
 std::vector<FieldError> validate(const ClassImagesRequest& request);
 std::vector<FieldError> validate(const ExportRequest& request);
 std::vector<FieldError> validate(const ConvertRequest& request);
+std::vector<FieldError> validate(const MergeRequest& request);
+std::vector<FieldError> validate(const ExtractRequest& request);
 std::vector<FieldError> validate(const BenchRequest& request);
 std::vector<FieldError> validate(const Request& request);
 

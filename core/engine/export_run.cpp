@@ -154,7 +154,11 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
     return fail(ErrorCode::BadCombination,
                 {{"reason",
                   "A run of the full method holds no LoRA, so it cannot be written as a LoRA file"},
-                 {"fix", "Export it in the diffusers form, or train it with the lora method"}});
+                 {"fix",
+                  "`likeness-cli extract " + resolved->run->base.path + " " +
+                      request.runFolder.string() + " --rank 32 --form " +
+                      std::string(enumName(request.format)) + " --out " + request.out.string() +
+                      "` makes one of what it learned; the diffusers form holds all of it"}});
   const std::stop_token stop = reporter.stop();
   const SubjectOptions& subject = resolved->run->subject;
 

@@ -10,8 +10,8 @@
 namespace likeness::engine {
 
 /// Full run or merged LoRA run -> diffusers folder; LoRA run -> kohya file (a full run is refused
-/// with a sentence). Then both the run and the written form render the same picture; figures:
-/// max_difference (of 255), bytes, verify_s.
+/// with the command that extracts one). Then both the run and the written form render the same
+/// picture; figures: max_difference (of 255), bytes, verify_s.
 api::Result<base::JobResult> exportRun(const api::ExportRequest& request,
                                        const std::filesystem::path& resources,
                                        base::Reporter& reporter);

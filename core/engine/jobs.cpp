@@ -3,6 +3,8 @@
 #include "core/engine/bench.h"
 #include "core/engine/convert_model.h"
 #include "core/engine/export_run.h"
+#include "core/engine/extract_lora.h"
+#include "core/engine/merge_models.h"
 #include "core/generate/generate.h"
 #include "core/train/train.h"
 
@@ -30,6 +32,12 @@ Result<base::JobResult> runJob(const Request& request,
     }
     Result<base::JobResult> operator()(const ConvertRequest& r) const {
       return convertModel(r, resources, reporter);
+    }
+    Result<base::JobResult> operator()(const MergeRequest& r) const {
+      return mergeModels(r, resources, reporter);
+    }
+    Result<base::JobResult> operator()(const ExtractRequest& r) const {
+      return extractLora(r, resources, reporter);
     }
     Result<base::JobResult> operator()(const BenchRequest& r) const {
       return bench(r, resources, reporter);

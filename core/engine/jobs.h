@@ -13,7 +13,8 @@ namespace likeness::engine {
 using JobRunner = std::function<api::Result<base::JobResult>(
     const api::Request&, const std::filesystem::path& resources, base::Reporter&)>;
 
-/// The jobs of the product: train, generate, class images, export, bench.
+/// The jobs of the product: train, generate, class images, export, convert, merge,
+/// extract, bench.
 api::Result<base::JobResult> runJob(const api::Request& request,
                                     const std::filesystem::path& resources,
                                     base::Reporter& reporter);

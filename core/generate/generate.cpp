@@ -1,6 +1,7 @@
 // From a request to pictures on disk.
 #include "core/generate/generate.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/cat.h>
 
@@ -17,6 +18,7 @@
 #include "core/generate/picture_file.h"
 #include "core/generate/start_picture.h"
 #include "core/image/photo.h"
+#include "core/nn/tiny_decoder.h"
 #include "core/tensor/device.h"
 #include "core/tensor/pixels.h"
 
@@ -29,8 +31,9 @@ using base::Clock;
 using base::secondsSince;
 
 constexpr std::int64_t kMaxBatch = 8;
-constexpr std::int64_t kPreviewSide = 32;  // latents; a preview is a small picture
-constexpr int kPreviewPause = 9;           // previews take at most a tenth of the time
+constexpr std::int64_t kPreviewSide = 32;      // latents; a preview is a small picture
+constexpr std::int64_t kTinyPreviewSide = 64;  // by a decoder that was made for it
+constexpr int kPreviewPause = 9;               // previews take at most a tenth of the time
 
 /// One run of the job: what its steps share.
 class Run {
@@ -72,6 +75,7 @@ class Run {
     // Known before the first pass is made, not after it.
     if (const auto second = secondBatch(); !second) return api::fail(second.error());
     Generator generator(m_loaded.model, *batch, m_loaded.dtype);
+    loadTiny();
     auto job = makeJob();
     if (!job) return api::fail(job.error());
     m_words = job->words;
@@ -223,20 +227,43 @@ class Run {
         {Stage::Generate, step, steps, perStep, perStep * static_cast<double>(steps - step)});
   }
 
+  /// A decoder for previews, when there is one. One that cannot be used is no reason to stop.
+  void loadTiny() {
+    const auto file = nn::findTinyDecoder(m_loaded.model.files);
+    if (m_request.previewEvery == 0 || file.empty()) return;
+    auto tiny =
+        nn::loadTinyDecoder(file,
+                            m_loaded.model.vae.model->config().latentChannels,
+                            m_loaded.dtype,
+                            m_loaded.model.unet.store->parameters().begin()->second.device());
+    if (tiny)
+      m_tiny = std::move(*tiny);
+    else
+      m_reporter.warning(tiny.error());
+  }
+
+  std::vector<api::Image> decodeTiny(const at::Tensor& latents) const {
+    const at::NoGradGuard noGradients;
+    std::vector<api::Image> pictures;
+    for (const at::Tensor& one : latents.to(m_loaded.dtype).split(1))
+      pictures.push_back(tensor::toImage(m_tiny.model->decode(one)[0]));
+    return pictures;
+  }
+
   void showPreview(const Generator& generator,
                    std::int64_t step,
                    std::int64_t first,
                    const at::Tensor& x0) {
     const auto begin = Clock::now();
     if (begin < m_nextPreview) return;
-    const std::int64_t longer = std::max(x0.size(2), x0.size(3));
+    const std::int64_t longer = std::max(x0.size(2), x0.size(3)),
+                       side = m_tiny.model ? kTinyPreviewSide : kPreviewSide;
     const at::Tensor small =
-        longer <= kPreviewSide
+        longer <= side
             ? x0
-            : at::adaptive_avg_pool2d(
-                  x0, {x0.size(2) * kPreviewSide / longer, x0.size(3) * kPreviewSide / longer});
+            : at::adaptive_avg_pool2d(x0, {x0.size(2) * side / longer, x0.size(3) * side / longer});
     std::int64_t index = first;
-    for (const auto& picture : generator.decode(small)) {
+    for (const auto& picture : m_tiny.model ? decodeTiny(small) : generator.decode(small)) {
       show(PictureKind::Preview, picture, {}, step, index);
       ++index;
     }
@@ -296,6 +323,7 @@ class Run {
   std::vector<api::Image> m_pictures;
   std::vector<std::filesystem::path> m_files;
   std::int64_t m_firstDone = 0, m_secondDone = 0, m_steps = 0;  ///< of the passes, and both
+  nn::Network<nn::TinyDecoder> m_tiny;  ///< null = the autoencoder makes the previews
   Clock::time_point m_stepBegin, m_nextPreview;
 };
 

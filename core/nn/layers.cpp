@@ -93,13 +93,15 @@ Conv2d::Conv2d(const Weights& w,
                std::int64_t out,
                std::int64_t kernel,
                std::int64_t stride,
-               std::int64_t padding)
+               std::int64_t padding,
+               bool bias)
     : m_weight(w.tensor("weight", {out, in, kernel, kernel})),
-      m_bias(w.tensor("bias", {out})),
       m_kernel(kernel),
       m_stride(stride),
       m_padding(padding),
-      m_slot(w.slot()) {}
+      m_slot(w.slot()) {
+  if (bias) m_bias = Parameter(w.tensor("bias", {out}));
+}
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   const auto dtype = x.scalar_type();

@@ -69,7 +69,8 @@ class Conv2d {
          std::int64_t out,
          std::int64_t kernel,
          std::int64_t stride = 1,
-         std::int64_t padding = 0);
+         std::int64_t padding = 0,
+         bool bias = true);
   /// [N, in, H, W] -> [N, out, H', W'], channels-last.
   at::Tensor operator()(const at::Tensor& x) const;
 

@@ -2,6 +2,7 @@
 // with randomness", SIAM Review 2011), then the exact decomposition of what it found.
 #include "core/nn/low_rank.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linalg_vector_norm.h>

@@ -1,6 +1,7 @@
 // LoRA, LoHa, LoKr and DoRA as changes of a weight.
 #include "core/nn/weight_change.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/kron.h>
 #include <ATen/ops/mm.h>

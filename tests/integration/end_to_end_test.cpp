@@ -99,6 +99,40 @@ TEST_F(EndToEnd, FullTrainingGeneratesExportsAndIsRecognised) {
                    "--json"}),
               "bad_combination",
               2);
+  // What the refusal names: a LoRA of what the run learned.
+  const std::string lora = at("x.safetensors").string();
+  const auto extracted =
+      succeed({"extract", starter().string(), at("run").string(), "--out", lora, "--json"}).json();
+  EXPECT_GT(extracted["modules"].get<int>(), 100);
+  EXPECT_GT(extracted["kept"].get<double>(), 0.5);
+  EXPECT_LT(extracted["difference"].get<double>(), 0.01);
+  EXPECT_THAT(succeed({"inspect", lora}).out, HasSubstr("LoRA (kohya)"));
+  // All of what was learned, on the model that it was learned from, is the run.
+  EXPECT_THAT(succeed({"merge",
+                       starter().string(),
+                       at("run").string(),
+                       starter().string(),
+                       "--method",
+                       "add-difference",
+                       "--ratio",
+                       "1",
+                       "--form",
+                       "diffusers",
+                       "--out",
+                       at("merged").string()})
+                  .out,
+              HasSubstr("Merged into"));
+  EXPECT_EQ(succeed({"inspect", at("merged").string(), "--json"}).json()["problems"].size(), 0u);
+  expectError(cli({"merge",
+                   starter().string(),
+                   at("run").string(),
+                   "--ratio",
+                   "2",
+                   "--out",
+                   lora,
+                   "--json"}),
+              "out_of_range",
+              2);
 
   const auto run = succeed({"inspect", at("run").string(), "--json"}).json();
   EXPECT_THAT(run["kind"].get<std::string>(), HasSubstr("run"));

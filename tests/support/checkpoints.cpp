@@ -14,7 +14,7 @@ using namespace weights;
 std::map<NetworkKind, KeyMap> Checkpoint::maps() const { return singleFileMaps(family, configs); }
 
 Checkpoint checkpoint(Family family, std::int64_t width, std::int64_t inChannels) {
-  Checkpoint model{family, {}};
+  Checkpoint model{family, {}, {}};
   ModelConfigs& c = model.configs;
   c.unet.inChannels = inChannels;
   c.vae.blockOutChannels = {128, 256, 512, 512};
@@ -67,24 +67,30 @@ Checkpoint checkpoint(Family family, std::int64_t width, std::int64_t inChannels
   return model;
 }
 
-std::vector<std::byte> madeUpBytes(const std::string& key, const Shape& shape) {
+std::vector<std::byte> madeUpBytes(const std::string& key,
+                                   const Shape& shape,
+                                   const std::string& values) {
   std::size_t bytes = 2;
   for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
-  std::uint64_t state = std::stoull(base::sha256(key).substr(0, 15), nullptr, 16);
+  std::uint64_t state = std::stoull(base::sha256(values + key).substr(0, 15), nullptr, 16);
   std::vector<std::byte> data(bytes);
   for (std::byte& byte : data) {
     state = state * 6364136223846793005U + 1442695040888963407U;
     byte = static_cast<std::byte>(state >> 56);
   }
+  // Without the exponent's highest bit nothing is infinite.
+  if (!values.empty())
+    for (std::size_t i = 1; i < bytes; i += 2) data[i] &= std::byte{0xBF};
   return data;
 }
 
-std::vector<TensorSource> madeUp(const KeyMap& map) {
+std::vector<TensorSource> madeUp(const KeyMap& map, const std::string& values) {
   std::vector<TensorSource> sources;
   for (const MappedTensor& tensor : map)
-    sources.push_back({tensor.key, ScalarType::F16, tensor.shape, [tensor](const auto& sink) {
-                         return sink(madeUpBytes(tensor.key, tensor.shape));
-                       }});
+    sources.push_back(
+        {tensor.key, ScalarType::F16, tensor.shape, [tensor, values](const auto& sink) {
+           return sink(madeUpBytes(tensor.key, tensor.shape, values));
+         }});
   return sources;
 }
 
@@ -93,7 +99,8 @@ namespace {
 std::vector<TensorSource> allSources(const Checkpoint& checkpoint) {
   std::vector<TensorSource> all;
   for (const auto& [kind, map] : checkpoint.maps())
-    for (TensorSource& source : toFileLayout(map, madeUp(map))) all.push_back(std::move(source));
+    for (TensorSource& source : toFileLayout(map, madeUp(map, checkpoint.values)))
+      all.push_back(std::move(source));
   return all;
 }
 

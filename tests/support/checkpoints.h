@@ -12,6 +12,8 @@ namespace likeness::support {
 struct Checkpoint {
   weights::Family family = weights::Family::StableDiffusion1;
   weights::ModelConfigs configs;
+  /// What the values are drawn by beside the key; they are numbers under 2. Empty = any bits.
+  std::string values{};
   std::map<weights::NetworkKind, weights::KeyMap> maps() const;
 };
 /// `width` divides every number of channels: 1 = as published, 10 = the narrowest. `inChannels` 9
@@ -19,9 +21,12 @@ struct Checkpoint {
 Checkpoint checkpoint(weights::Family family, std::int64_t width = 1, std::int64_t inChannels = 4);
 
 /// Bytes drawn by key, in fp16, for every tensor of a map's diffusers' side.
-std::vector<weights::TensorSource> madeUp(const weights::KeyMap& map);
+std::vector<weights::TensorSource> madeUp(const weights::KeyMap& map,
+                                          const std::string& values = {});
 /// The bytes that `madeUp` gives a key.
-std::vector<std::byte> madeUpBytes(const std::string& key, const weights::Shape& shape);
+std::vector<std::byte> madeUpBytes(const std::string& key,
+                                   const weights::Shape& shape,
+                                   const std::string& values = {});
 
 /// Writes the checkpoint as one file; `extra` stands beside the networks.
 void writeSingleFile(const std::filesystem::path& file,

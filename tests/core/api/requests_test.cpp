@@ -263,6 +263,40 @@ TEST(Validate, OtherRequests) {
   converted.form = ModelForm::Diffusers;
   EXPECT_THAT(broken(converted), IsEmpty());
 
+  MergeRequest merged;
+  merged.b.path = "";
+  merged.ratio = 1.5;
+  EXPECT_THAT(
+      broken(merged),
+      ElementsAre(Pair("b", MissingValue), Pair("ratio", OutOfRange), Pair("out", MissingValue)));
+  merged.b.path = "b";
+  merged.out = "out.safetensors";
+  merged.method = MergeMethod::AddDifference;
+  EXPECT_THAT(broken(merged), ElementsAre(Pair("c", MissingValue)));
+  merged.c = ModelRef{"c"};
+  EXPECT_THAT(broken(merged), IsEmpty());
+  merged.ratio = std::nan("");
+  merged.form = ModelForm::KohyaLora;
+  EXPECT_THAT(broken(merged), ElementsAre(Pair("ratio", OutOfRange), Pair("form", OutOfRange)));
+  merged.method = MergeMethod::Weighted;
+  merged.ratio = 1;
+  merged.form = ModelForm::SingleFile;
+  EXPECT_THAT(broken(merged), ElementsAre(Pair("c", BadCombination)));
+
+  ExtractRequest extracted;
+  extracted.out = "out";
+  extracted.rank = 0;
+  extracted.alpha = -1;
+  extracted.form = ModelForm::Diffusers;
+  EXPECT_THAT(
+      broken(extracted),
+      ElementsAre(Pair("rank", OutOfRange), Pair("alpha", OutOfRange), Pair("form", OutOfRange)));
+  extracted = {};
+  extracted.out = "out.ckpt";
+  EXPECT_THAT(broken(extracted), ElementsAre(Pair("out", OutOfRange)));
+  extracted.out = "out.safetensors";
+  EXPECT_THAT(broken(extracted), IsEmpty());
+
   BenchRequest bench;
   EXPECT_THAT(broken(bench), IsEmpty());
   bench.repeats = 0;

@@ -149,6 +149,36 @@ TEST_F(GenerateTest, PreviewsAreSmallPictures) {
   EXPECT_TRUE(previews[0].file.empty());
 }
 
+/// A small decoder beside the model makes larger ones; one that cannot be used is a warning.
+TEST_F(GenerateTest, PreviewsByADecoderBesideTheModel) {
+  std::filesystem::create_directory_symlink(base::findResources() / "starter", folder / "model");
+  request.model.path = (folder / "model").string();
+  request.width = 512;
+  request.height = 256;
+  request.sampling.guidance = 1;
+  request.previewEvery = 1;
+  const auto golden =
+      tensor::loadSafetensors("tests/golden/networks/tiny_decoder.safetensors").value();
+  tensor::StateDict tensors;
+  for (const auto& [key, value] : golden)
+    if (key.starts_with("weights/")) tensors.emplace(key.substr(8), value);
+  const auto file = folder / "taesd_decoder.safetensors";
+  ASSERT_TRUE(tensor::saveSafetensors(file, tensors, {}));
+  ASSERT_TRUE(run());
+  ASSERT_FALSE(reporter.of(api::PictureKind::Preview).empty());
+  EXPECT_EQ(reporter.of(api::PictureKind::Preview)[0].image.width, 512);
+  EXPECT_EQ(reporter.of(api::PictureKind::Preview)[0].image.height, 256);
+  EXPECT_TRUE(reporter.warnings.empty());
+
+  reporter.pictures.clear();
+  tensors.erase(tensors.begin());
+  ASSERT_TRUE(tensor::saveSafetensors(file, tensors, {}));
+  ASSERT_TRUE(run());
+  EXPECT_EQ(reporter.of(api::PictureKind::Preview)[0].image.width, 256);
+  ASSERT_EQ(reporter.warnings.size(), 1u);
+  EXPECT_THAT(api::message(reporter.warnings[0]), testing::HasSubstr("missing"));
+}
+
 TEST_F(GenerateTest, StopKeepsTheFinishedBatches) {
   request.count = 9;  // batches of 8 and 1
   reporter.onPicture = [&](const api::PictureReady&) { reporter.stopSource.request_stop(); };
