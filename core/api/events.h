@@ -104,7 +104,14 @@ enum class Series {
   ProbeClass,
   LearningRate,
   GradNorm,
-  StepSeconds
+  StepSeconds,
+  MemoryMiB,  ///< resident set of the process, after the step
+  /// Subject loss of the timesteps in each quarter of the schedule, from clear to noisy; absent in
+  /// steps that drew none of them.
+  LossBand1,
+  LossBand2,
+  LossBand3,
+  LossBand4
 };
 struct MetricSample {
   std::int64_t step = 0;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/api/options.h"
+#include "core/api/train_options.h"
 #include "core/nn/stable_diffusion.h"
 #include "core/nn/weight_change.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/api/options.h"
+#include "core/api/train_options.h"
 #include "core/api/result.h"
 #include "core/tensor/state_dict.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/api/options.h"
+#include "core/api/train_options.h"
 #include "core/api/result.h"
 
 namespace likeness::workspace {

@@ -12,13 +12,18 @@ namespace likeness::workspace {
 namespace {
 
 /// In the order of api::Series.
-constexpr std::array<std::string_view, 7> kColumns{"subject_loss",
-                                                   "class_loss",
-                                                   "probe_subject",
-                                                   "probe_class",
-                                                   "learning_rate",
-                                                   "grad_norm",
-                                                   "step_seconds"};
+constexpr std::array<std::string_view, 12> kColumns{"subject_loss",
+                                                    "class_loss",
+                                                    "probe_subject",
+                                                    "probe_class",
+                                                    "learning_rate",
+                                                    "grad_norm",
+                                                    "step_seconds",
+                                                    "memory_mib",
+                                                    "loss_band_1",
+                                                    "loss_band_2",
+                                                    "loss_band_3",
+                                                    "loss_band_4"};
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;

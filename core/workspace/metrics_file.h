@@ -9,7 +9,7 @@
 
 namespace likeness::workspace {
 
-/// "step,subject_loss,class_loss,probe_subject,probe_class,learning_rate,grad_norm,step_seconds\n"
+/// "step,subject_loss,class_loss,...\n": a column for each api::Series, in its order.
 std::string metricsHeader();
 /// The row of one step; all samples belong to `step`. Numbers are written so that they read back
 /// exactly.

@@ -89,6 +89,16 @@ QString Texts::forSeries(api::Series series) {
       return TextsTr::tr("gradient norm");
     case api::Series::StepSeconds:
       return TextsTr::tr("seconds per step");
+    case api::Series::MemoryMiB:
+      return TextsTr::tr("memory");
+    case api::Series::LossBand1:
+      return TextsTr::tr("subject, clear");
+    case api::Series::LossBand2:
+      return TextsTr::tr("subject, rather clear");
+    case api::Series::LossBand3:
+      return TextsTr::tr("subject, rather noisy");
+    case api::Series::LossBand4:
+      return TextsTr::tr("subject, noisy");
   }
   return {};
 }

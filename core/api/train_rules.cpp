@@ -1,0 +1,130 @@
+// What makes a training complete and consistent.
+#include <algorithm>
+
+#include "core/api/rules.h"
+
+namespace likeness::api {
+namespace {
+
+using namespace rules;
+
+void checkSubject(Errors& errors, const SubjectOptions& subject) {
+  checkClassWord(errors, subject);
+  if (blank(subject.token))
+    missing(errors, "subject.token", "The identifier", "Use a rare short word such as sks");
+  else if (subject.token.find_first_of(" \t\r\n{}") != std::string::npos)
+    outOfRange(errors,
+               "subject.token",
+               "Identifier",
+               "\"" + subject.token + "\"",
+               "a single word without spaces or braces");
+  if (blank(subject.subjectPrompt))
+    missing(errors,
+            "subject.subjectPrompt",
+            "The photo caption",
+            "Write for example: a photo of {subject}");
+}
+
+void checkPhotos(Errors& errors, const std::vector<Photo>& photos) {
+  if (std::ranges::all_of(photos, &Photo::excluded))
+    errors.push_back({"photos", Error{ErrorCode::NoPhotos, {}, {}}});
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    const std::string path = "photos[" + std::to_string(i) + "]";
+    if (photos[i].file.empty())
+      missing(errors, path + ".file", "The photo's file", "Name the file or remove the entry");
+    if (!photos[i].crop) continue;
+    const CropRect& c = *photos[i].crop;
+    constexpr double kSlack = 1e-6;
+    const bool inside = c.x >= 0 && c.y >= 0 && c.width > 0 && c.height > 0 &&
+                        c.x + c.width <= 1 + kSlack && c.y + c.height <= 1 + kSlack;
+    if (!inside)
+      outOfRange(errors,
+                 path + ".crop",
+                 "Crop",
+                 "[" + number(c.x) + ", " + number(c.y) + ", " + number(c.width) + ", " +
+                     number(c.height) + "]",
+                 "x, y, width and height as fractions inside the picture");
+  }
+}
+
+void checkTextEncoder(Errors& errors, const TrainRequest& r) {
+  const bool lora = r.training.method == Method::Lora;
+  const bool trained =
+      lora ? r.lora.textEncoder : r.training.method == Method::Full && r.training.trainTextEncoder;
+  if (r.training.textEncoderLearningRate > 0 && !trained)
+    contradiction(errors,
+                  "training.textEncoderLearningRate",
+                  "The text encoder has a learning rate but is not trained",
+                  std::string("Set textEncoderLearningRate to 0, or turn ") +
+                      (lora ? "loraTextEncoder" : "trainTextEncoder") + " on");
+}
+
+/// Options that only one method looks at, or that exclude each other.
+void checkMethod(Errors& errors, const TrainRequest& r) {
+  const TrainingOptions& t = r.training;
+  if (!t.layers.empty() && t.method != Method::Full)
+    contradiction(errors,
+                  "training.layers",
+                  "Trained layers are chosen for the full method alone",
+                  "Choose an adapter's layers with targets, or the full method");
+  if (r.memory.bf16Weights && t.method != Method::Full)
+    contradiction(errors,
+                  "memory.bf16Weights",
+                  "Only the full method keeps trained weights that could be halved",
+                  "Turn it off; frozen weights are halved already where bf16 is fast");
+  if (!r.memory.stepInBackward) return;
+  if (t.gradientAccumulation > 1)
+    contradiction(errors,
+                  "memory.stepInBackward",
+                  "Weights are updated before the gradients of several batches could be gathered",
+                  "Set gradientAccumulation to 1, or turn stepInBackward off");
+  if (t.maxGradNorm > 0)
+    contradiction(errors,
+                  "memory.stepInBackward",
+                  "The gradient limit needs all gradients at once",
+                  "Set maxGradNorm to 0, or turn stepInBackward off");
+}
+
+void checkLoss(Errors& errors, const LossOptions& loss) {
+  if (loss.timestepMin >= loss.timestepMax)
+    outOfRange(errors,
+               "loss.timestepMin",
+               "Lowest noise level",
+               std::to_string(loss.timestepMin),
+               "less than timestepMax, which is " + std::to_string(loss.timestepMax));
+}
+
+}  // namespace
+
+std::vector<FieldError> validate(const TrainRequest& r) {
+  Errors errors = sectionRanges(r);
+  checkModel(errors, r.base, "base", "The base model");
+  checkCheckpoint(errors, r.base.checkpoint, "base.checkpoint");
+  checkPhotos(errors, r.photos);
+  checkSubject(errors, r.subject);
+  checkMultipleOf8(errors, r.training.resolution, "training.resolution", "Resolution");
+  checkTextEncoder(errors, r);
+  checkMethod(errors, r);
+  checkLoss(errors, r.loss);
+  if (!(effectiveLearningRate(r) > 0))
+    outOfRange(errors,
+               r.training.method == Method::Full   ? "training.learningRate"
+               : r.training.method == Method::Lora ? "lora.loraLearningRate"
+                                                   : "embedding.embeddingLearningRate",
+               "Learning rate",
+               number(effectiveLearningRate(r)),
+               "greater than 0");
+  if (r.training.method == Method::Lora && r.lora.targets.empty())
+    missing(errors, "lora.targets", "Adapted layers", "Name at least one layer, such as to_q");
+  if (r.prior.classImages > 0) {
+    checkClassPrompt(errors, r.subject);
+    checkSampling(errors, r.prior.sampling, "prior.class");
+  }
+  checkSampling(errors, r.watch.sampling, "watch.sample");
+  checkDevice(errors, r.compute);
+  if (r.runFolder.empty())
+    missing(errors, "runFolder", "The run's folder", "Choose where the run is kept");
+  return errors;
+}
+
+}  // namespace likeness::api
