@@ -32,7 +32,8 @@ TrainRequest unusual() {
       ++i;
       const api::FieldValue value = row.get(options);
       if (const auto* b = std::get_if<bool>(&value)) row.set(options, !*b);
-      if (const auto* n = std::get_if<std::int64_t>(&value)) row.set(options, *n + 1);
+      if (const auto* n = std::get_if<std::int64_t>(&value))
+        row.set(options, static_cast<double>(*n) < row.max ? *n + 1 : *n - 1);
       if (const auto* d = std::get_if<double>(&value))
         row.set(options, std::min(row.max, *d / 3 + row.min + 1e-7));
       if (const auto* s = std::get_if<std::string>(&value))
@@ -93,7 +94,7 @@ TEST(Yaml, CommentsHoldEveryHelp) {
       EXPECT_THAT(text, HasSubstr("\n  " + std::string(row.key) + ": "));
     }
   });
-  EXPECT_THAT(text, HasSubstr("One of full, lora."));
+  EXPECT_THAT(text, HasSubstr("One of full, lora, textual-inversion."));
 }
 
 TEST(Yaml, OverlaysWhatIsThere) {
