@@ -68,9 +68,9 @@ api::Result<Latents> LatentCache::get(const TrainingPicture& picture, bool mirro
   const at::NoGradGuard noGradients;
   at::Tensor pixels = tensor::toTensor(read->image);
   if (mirrored) pixels = at::flip(pixels, {3});
-  const at::Tensor& weight = m_model.vae.store->parameters().begin()->second;
+  const nn::ParameterStore& weights = *m_model.vae.store;
   const nn::Posterior posterior =
-      m_model.vae.model->encode(pixels.to(weight.device(), weight.scalar_type()));
+      m_model.vae.model->encode(pixels.to(weights.device(), weights.dtype()));
   const auto kept = [](const at::Tensor& t) { return t[0].to(at::kCPU, at::kFloat).contiguous(); };
   Latents latents{
       kept(posterior.mean), kept(posterior.std), mirrored ? read->mirroredSize : read->size};

@@ -18,8 +18,8 @@ std::string_view modelOfWidth(std::int64_t width) {
 
 /// Behind the rows that are there, in the encoder's token table's type and device.
 void append(at::Tensor& rows, const at::Tensor& more, const Network<ClipTextModel>& encoder) {
-  const at::Tensor& like = encoder.store->parameters().begin()->second;
-  const at::Tensor added = (more.dim() == 1 ? more.unsqueeze(0) : more).to(like.options());
+  const at::Tensor added = (more.dim() == 1 ? more.unsqueeze(0) : more)
+                               .to(encoder.store->device(), encoder.store->dtype());
   rows = rows.defined() ? at::cat({rows, added}) : added;
 }
 

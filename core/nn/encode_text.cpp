@@ -13,9 +13,6 @@ namespace encode_text {
 std::size_t lengthOf(const Network<ClipTextModel>& encoder) {
   return static_cast<std::size_t>(encoder.model->config().maxPositionEmbeddings);
 }
-at::Device deviceOf(const Network<ClipTextModel>& encoder) {
-  return encoder.store->parameters().begin()->second.device();
-}
 
 at::Tensor idsFor(const Network<ClipTextModel>& encoder,
                   const text::ClipTokenizer& tokenizer,
@@ -26,7 +23,7 @@ at::Tensor idsFor(const Network<ClipTextModel>& encoder,
   auto* row = ids.mutable_data_ptr<std::int64_t>();
   for (const std::string& prompt : prompts)
     row = std::ranges::copy(tokenizer.encodePadded(prompt, length), row).out;
-  return ids.to(deviceOf(encoder));
+  return ids.to(encoder.store->device());
 }
 
 /// [1, tokens, D] times the weights of the tokens, brought back to its mean.
@@ -102,7 +99,7 @@ Conditioning encodePrompt(const StableDiffusion& model,
     std::vector<at::Tensor> parts;
     at::Tensor pooled;
     for (const text::PromptChunk& chunk : tokens) {
-      const at::Tensor ids = at::tensor(chunk.ids).unsqueeze(0).to(deviceOf(encoder));
+      const at::Tensor ids = at::tensor(chunk.ids).unsqueeze(0).to(encoder.store->device());
       const Read part = read(model, encoder, tokenizer, ids, options);
       if (parts.empty()) pooled = part.pooled;
       parts.push_back(weighted(part.states, chunk));

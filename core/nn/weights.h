@@ -59,6 +59,8 @@ class ParameterStore {
   const std::map<std::string, std::shared_ptr<AdapterSlot>>& slots() const;
   tensor::StateDict stateDict() const;  ///< detached, sharing memory
   std::int64_t parameterCount() const;
+  at::Device device() const { return m_device; }
+  at::ScalarType dtype() const { return m_dtype; }
 
   // Used by Weights alone.
   at::Tensor take(const std::string& key, at::IntArrayRef shape);

@@ -166,12 +166,7 @@ QWidget* PhotosPage::makeSubjectCard() {
       m_token,
       tr("A rare short word that will mean your subject. It should be one token of the model."),
       2);
-  auto* base = new QWidget;
-  auto* baseRow = new QHBoxLayout(base);
-  baseRow->setContentsMargins(0, 0, 0, 0);
-  baseRow->setSpacing(4);
-  baseRow->addWidget(m_base, 1);
-  baseRow->addWidget(m_baseInfo);
+  auto* base = makeRow({m_base, m_baseInfo}, 4);
   base->setFocusProxy(m_base);
   addField(row,
            tr("Base model"),
