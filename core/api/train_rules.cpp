@@ -85,6 +85,41 @@ void checkMethod(Errors& errors, const TrainRequest& r) {
                   "Set maxGradNorm to 0, or turn stepInBackward off");
 }
 
+/// Kinds that cannot do what another option asks for.
+void checkOptimizer(Errors& errors, const TrainRequest& r) {
+  const OptimizerOptions& o = r.optimizer;
+  const bool prodigy = o.kind == OptimizerKind::Prodigy;
+  const bool scheduleFree = o.kind == OptimizerKind::ScheduleFree;
+  if (prodigy && effectiveLearningRate(r) < 0.01)
+    contradiction(errors,
+                  "optimizer.optimizerKind",
+                  "Prodigy finds the learning rate itself and takes the given one as a factor, so "
+                  "that it would learn next to nothing",
+                  "Set the learning rate to 1");
+  if (prodigy && r.memory.stepInBackward)
+    contradiction(errors,
+                  "memory.stepInBackward",
+                  "Prodigy's rate depends on all gradients at once",
+                  "Turn it off, or choose another optimizer");
+  if (r.memory.bf16Weights && (prodigy || scheduleFree))
+    contradiction(errors,
+                  "memory.bf16Weights",
+                  std::string(enumName(o.kind)) + " needs weights in full precision",
+                  "Turn it off, or choose adamw, adamw8bit, adafactor or lion");
+  if (r.memory.bf16Weights && o.ema > 0)
+    contradiction(errors,
+                  "optimizer.ema",
+                  "An average of bf16 weights would not follow them",
+                  "Set ema to 0, or turn bf16Weights off");
+  if (scheduleFree && o.ema > 0)
+    contradiction(errors,
+                  "optimizer.ema",
+                  "schedule-free shows an average of its own",
+                  "Set ema to 0, or choose another optimizer");
+  if (scheduleFree && o.beta1 == 0)
+    outOfRange(errors, "optimizer.beta1", "Beta 1", "0", "greater than 0 for schedule-free");
+}
+
 void checkLoss(Errors& errors, const LossOptions& loss) {
   if (loss.timestepMin >= loss.timestepMax)
     outOfRange(errors,
@@ -105,6 +140,7 @@ std::vector<FieldError> validate(const TrainRequest& r) {
   checkMultipleOf8(errors, r.training.resolution, "training.resolution", "Resolution");
   checkTextEncoder(errors, r);
   checkMethod(errors, r);
+  checkOptimizer(errors, r);
   checkLoss(errors, r.loss);
   if (!(effectiveLearningRate(r) > 0))
     outOfRange(errors,

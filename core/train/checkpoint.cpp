@@ -35,8 +35,7 @@ api::Result<void> writeParts(const fs::path& folder,
   for (const auto& [name, tensorsOfFile] : tensors) {
     auto written = name == workspace::kAdapterFile
                        ? nn::savePeftLora(tensorsOfFile, folder / name, manifest.alpha)
-                       : tensor::saveSafetensors(
-                             folder / name, tensorsOfFile, metadata, at::ScalarType::Float);
+                       : tensor::saveSafetensors(folder / name, tensorsOfFile, metadata);
     if (!written) return api::fail(written.error());
     manifest.files.push_back({name, written->bytes, written->sha256});
   }

@@ -12,7 +12,9 @@
 
 namespace likeness::train {
 
-/// Tensors of a checkpoint by file name (workspace::kUnetFile...).
+/// Tensors of a checkpoint by file name (workspace::kUnetFile...); each is written in its own type.
+/// The weights are those that are shown (ShownWeights); others that are trained lie with the
+/// optimizer's state.
 using CheckpointTensors = std::map<std::string, tensor::StateDict>;
 
 /// Writes RUN/checkpoints/<step> under a temporary name: every file fsynced, then the manifest with

@@ -143,8 +143,10 @@ Result<bool> Job::loadModel() {
     return api::fail(enough.error());
 
   nn::LoadOptions options;
-  // Masters stay fp32; a frozen network needs none.
-  options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute : at::kFloat;
+  // Masters stay fp32, or bf16 when asked for; a frozen network needs none.
+  options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute
+                  : m_recipe.memory.bf16Weights                 ? at::kBFloat16
+                                                                : at::kFloat;
   options.device = m_device;
   auto model = nn::loadNetworks(std::move(*stored), options, m_reporter.stop());
   if (!model) return api::fail(model.error());
@@ -287,8 +289,8 @@ Result<void> Job::restore(Trainer& trainer) {
   for (const auto& [part, weights] : trainer.weights()) {
     const std::string name = part + ".safetensors";
     const fs::path file = m_checkpoint->folder / name;
-    auto tensors = name == workspace::kAdapterFile ? nn::loadPeftLora(file)
-                                                   : tensor::loadSafetensors(file, at::kFloat);
+    auto tensors =
+        name == workspace::kAdapterFile ? nn::loadPeftLora(file) : tensor::loadSafetensors(file);
     if (!tensors) return api::fail(tensors.error());
     if (tensors->size() != weights.size()) return damaged(name);
     for (const auto& [key, weight] : weights) {

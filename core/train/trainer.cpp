@@ -62,7 +62,9 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_schedule(model.schedule),
       m_plan(makePlan(recipe, m_subject, m_classes, model.schedule.numTrainTimesteps)),
       m_lrSchedule(makeSchedule(recipe.training, recipe.training.steps)),
-      m_optimizer(markTrainable(), recipe.optimizer) {
+      m_optimizer(makeOptimizer(
+          markTrainable(), recipe.optimizer, static_cast<std::uint64_t>(recipe.training.seed))) {
+  if (m_recipe.memory.stepInBackward) m_stepInBackward.emplace(*m_optimizer);
   encodeFrozenPrompts();
 }
 
@@ -190,6 +192,8 @@ Losses Trainer::gradients(std::int64_t step) {
         p.predicted, p.target, m_recipe.training.batchSize, m_recipe.prior.weight);
     losses.subject += loss.subject.item<double>() / parts;
     if (losses.classHalf) *losses.classHalf += loss.classes.item<double>() / parts;
+    if (!std::isfinite(losses.subject) || !std::isfinite(losses.classHalf.value_or(0)))
+      return losses;
     (loss.total / parts).backward();
   }
   return losses;
@@ -204,6 +208,7 @@ double Trainer::probe(Half half) const {
 
 Losses Trainer::probe() const {
   const at::NoGradGuard noGradients;
+  const ShownWeights shown(*m_optimizer);
   Losses losses{probe(Half::Subject), {}};
   if (!m_classes.pictures.empty()) losses.classHalf = probe(Half::Class);
   return losses;
@@ -211,24 +216,26 @@ Losses Trainer::probe() const {
 
 api::Result<StepReport> Trainer::step(std::int64_t step) {
   const auto stopped = [&](std::string what) {
-    m_optimizer.dropGradients();
+    m_optimizer->dropGradients();
     return api::fail(api::ErrorCode::NonFinite,
                      {{"what", std::move(what)}, {"step", std::to_string(step + 1)}});
   };
   StepReport report;
+  const double factor = m_lrSchedule.factor(step);
+  if (m_stepInBackward) m_stepInBackward->begin(step + 1, factor);
   report.losses = gradients(step);
   if (!std::isfinite(report.losses.subject)) return stopped("The subject loss");
   if (!std::isfinite(report.losses.classHalf.value_or(0))) return stopped("The class loss");
-  const AdamW::GradientNorm norm = m_optimizer.gradientNorm();
+  const Optimizer::GradientNorm norm =
+      m_stepInBackward ? m_stepInBackward->end() : m_optimizer->gradientNorm();
   if (!norm.nonFiniteKey.empty()) return stopped("The gradient of " + norm.nonFiniteKey);
   if (!std::isfinite(norm.value)) return stopped("The size of the gradient");
   report.gradientNorm = norm.value;
   const double limit = m_recipe.training.maxGradNorm;
   // As torch's clip_grad_norm_: a millionth keeps the quotient finite.
   const double clip = limit > 0 ? std::min(1.0, limit / (norm.value + 1e-6)) : 1.0;
-  const double factor = m_lrSchedule.factor(step);
-  m_optimizer.step(step + 1, factor, clip);
-  report.learningRate = factor * m_optimizer.parameters().front().learningRate;
+  if (!m_stepInBackward) m_optimizer->step(step + 1, factor, clip);
+  report.learningRate = m_optimizer->learningRate(factor);
   return report;
 }
 

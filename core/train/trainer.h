@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "core/nn/encode_text.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
+#include "core/train/step_in_backward.h"
 
 namespace likeness::train {
 
@@ -46,16 +48,18 @@ class Trainer {
 
   /// Gradients of (subject + weight x class), averaged over the micro-batches, of 0-based step
   /// `step`; they lie in the parameters' grad(). The two halves go through the networks in one
-  /// batch [subject..., class...].
+  /// batch [subject..., class...]. None are made of a loss that is not finite.
   Losses gradients(std::int64_t step);
-  /// gradients(), clipping, update. Error NonFinite {what, step} before anything was changed.
+  /// gradients(), clipping, update. Error NonFinite {what, step} before anything was changed; with
+  /// MemoryOptions::stepInBackward a gradient that is not finite may come after other parameters
+  /// were updated (step_in_backward.h).
   api::Result<StepReport> step(std::int64_t step);
-  /// The losses over fixed pictures, timesteps and noise: comparable between steps and runs of one
-  /// seed. Draws nothing that depends on a step.
+  /// The losses of the shown weights over fixed pictures, timesteps and noise: comparable between
+  /// steps and runs of one seed. Draws nothing that depends on a step.
   Losses probe() const;
 
-  AdamW& optimizer() { return m_optimizer; }
-  const AdamW& optimizer() const { return m_optimizer; }
+  Optimizer& optimizer() { return *m_optimizer; }
+  const Optimizer& optimizer() const { return *m_optimizer; }
   const data::DataPlan& plan() const { return m_plan; }
   /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter") and by key,
   /// sharing memory: all of each network that is trained.
@@ -89,7 +93,8 @@ class Trainer {
   const LrSchedule m_lrSchedule;
   std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
   std::map<std::string, tensor::StateDict> m_weights;
-  AdamW m_optimizer;
+  std::unique_ptr<Optimizer> m_optimizer;
+  std::optional<StepInBackward> m_stepInBackward;
 };
 
 }  // namespace likeness::train

@@ -80,7 +80,7 @@ bool TrainingLoop::checkpointDue() const {
 /// The untrained model: what later probes and samples are compared with.
 api::Result<void> TrainingLoop::begin() {
   if (due(m_recipe.watch.sampleEvery))
-    if (auto made = m_samples.make(0, m_reporter); !made) return made;
+    if (auto made = makeSamples(); !made) return made;
   std::vector<MetricSample> samples;
   if (due(m_recipe.watch.probeEvery)) addProbe(samples);
   return record(samples);
@@ -113,10 +113,15 @@ api::Result<void> TrainingLoop::oneStep() {
 
   const bool asked = m_reporter.takeSampleRequest();
   if (asked || due(m_recipe.watch.sampleEvery))
-    if (auto made = m_samples.make(m_step, m_reporter); !made) return made;
+    if (auto made = makeSamples(); !made) return made;
   if (m_reporter.takeCheckpointRequest() || checkpointDue())
     return save(m_step >= m_recipe.training.steps);
   return {};
+}
+
+api::Result<void> TrainingLoop::makeSamples() {
+  const ShownWeights shown(m_trainer.optimizer());
+  return m_samples.make(m_step, m_reporter);
 }
 
 void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
@@ -153,6 +158,7 @@ api::Result<void> TrainingLoop::save(bool finished) {
     manifest.probeSubject = m_lastProbe->subject;
     manifest.probeClass = m_lastProbe->classHalf;
   }
+  const ShownWeights shown(m_trainer.optimizer());
   CheckpointTensors tensors;
   for (const auto& [part, weights] : m_trainer.weights())
     tensors.emplace(part + ".safetensors", weights);

@@ -40,6 +40,7 @@ class TrainingLoop {
   api::Result<void> begin();
   api::Result<void> oneStep();
   api::Result<void> save(bool finished);
+  api::Result<void> makeSamples();
   void addProbe(std::vector<api::MetricSample>& samples);
   api::Result<void> record(const std::vector<api::MetricSample>& samples);
   void reportProgress();

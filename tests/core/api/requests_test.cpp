@@ -117,6 +117,31 @@ INSTANTIATE_TEST_SUITE_P(
         TrainCase{"lora.loraLearningRate",
                   OutOfRange,
                   [](auto& r) { r.training.method = Method::Lora, r.lora.learningRate = 0; }},
+        TrainCase{"optimizer.optimizerKind",
+                  BadCombination,
+                  [](auto& r) { r.optimizer.kind = OptimizerKind::Prodigy; }},
+        TrainCase{"memory.stepInBackward",
+                  BadCombination,
+                  [](auto& r) {
+                    r.optimizer.kind = OptimizerKind::Prodigy, r.training.learningRate = 1;
+                    r.memory.stepInBackward = true, r.training.maxGradNorm = 0;
+                  }},
+        TrainCase{"memory.bf16Weights",
+                  BadCombination,
+                  [](auto& r) {
+                    r.optimizer.kind = OptimizerKind::ScheduleFree, r.memory.bf16Weights = true;
+                  }},
+        TrainCase{"optimizer.ema",
+                  BadCombination,
+                  [](auto& r) { r.optimizer.ema = 0.9, r.memory.bf16Weights = true; }},
+        TrainCase{
+            "optimizer.ema",
+            BadCombination,
+            [](auto& r) { r.optimizer.kind = OptimizerKind::ScheduleFree, r.optimizer.ema = 0.9; }},
+        TrainCase{
+            "optimizer.beta1",
+            OutOfRange,
+            [](auto& r) { r.optimizer.kind = OptimizerKind::ScheduleFree, r.optimizer.beta1 = 0; }},
         TrainCase{"lora.rank", OutOfRange, [](auto& r) { r.lora.rank = 0; }},
         TrainCase{"lora.targets",
                   MissingValue,
