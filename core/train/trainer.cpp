@@ -9,10 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "core/diffusion/losses.h"
-#include "core/nn/adapters.h"
 #include "core/tensor/random_tensor.h"
 
 namespace likeness::train {
@@ -62,47 +60,15 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_schedule(model.schedule),
       m_plan(makePlan(recipe, m_subject, m_classes, model.schedule.numTrainTimesteps)),
       m_lrSchedule(makeSchedule(recipe.training, recipe.training.steps)),
-      m_optimizer(markTrainable(), recipe.optimizer) {
+      m_trainables(markTrainable(model, recipe)),
+      m_optimizer(std::move(m_trainables.parameters), recipe.optimizer) {
   encodeFrozenPrompts();
-}
-
-std::vector<Trainable> Trainer::markTrainable() {
-  std::vector<Trainable> trainables;
-  const auto add = [&](const std::string& part,
-                       const tensor::StateDict& tensors,
-                       double rate,
-                       const std::function<bool(const std::string&)>& isUsed = {}) {
-    for (const auto& [key, tensor] : tensors)
-      if (!isUsed || isUsed(key))
-        trainables.push_back({part + "." + key, tensor.requires_grad_(true), rate});
-    m_weights[part] = tensors;
-  };
-  if (m_recipe.training.method == api::Method::Lora) {
-    add("adapter",
-        nn::attachLora(
-            *m_model.unet.store, m_recipe.lora, static_cast<std::uint64_t>(m_recipe.training.seed)),
-        m_recipe.lora.learningRate);
-    return trainables;
-  }
-  add("unet", m_model.unet.store->parameters(), m_recipe.training.learningRate);
-  if (!m_recipe.training.trainTextEncoder) return trainables;
-  for (const auto& [part, encoder] : {std::pair("text_encoder", &m_model.textEncoder),
-                                      std::pair("text_encoder_2", &m_model.textEncoder2)}) {
-    if (!encoder->model) continue;
-    add(part,
-        encoder->store->parameters(),
-        m_recipe.training.textEncoderLearningRate,
-        [&, &clip = *encoder->model](const std::string& key) {
-          return !m_model.isXl() || clip.isReadByXl(key);
-        });
-  }
-  return trainables;
 }
 
 // ---- batches
 
 void Trainer::encodeFrozenPrompts() {
-  if (m_weights.contains("text_encoder")) return;
+  if (m_trainables.weights.contains("text_encoder")) return;
   const at::NoGradGuard noGradients;
   for (const data::LatentSet* set : {&m_subject, &m_classes})
     for (const data::TrainingPicture& picture : set->pictures)

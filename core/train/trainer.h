@@ -14,7 +14,7 @@
 #include "core/diffusion/noise_schedule.h"
 #include "core/nn/encode_text.h"
 #include "core/train/lr_schedule.h"
-#include "core/train/optimizer.h"
+#include "core/train/trainables.h"
 
 namespace likeness::train {
 
@@ -35,9 +35,7 @@ struct StepReport {
 /// "auto". Compute thread only.
 class Trainer {
  public:
-  /// Marks what is trained: a LoRA is attached fresh to the UNet; else the UNet's parameters, and
-  /// the text encoders' when asked for (those that the conditioning depends on). `classes` may be
-  /// empty. Refers to `model`.
+  /// Marks what is trained (trainables.h). `classes` may be empty. Refers to `model`.
   Trainer(nn::StableDiffusion& model,
           const api::TrainRequest& recipe,
           data::LatentSet subject,
@@ -57,13 +55,11 @@ class Trainer {
   AdamW& optimizer() { return m_optimizer; }
   const AdamW& optimizer() const { return m_optimizer; }
   const data::DataPlan& plan() const { return m_plan; }
-  /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter") and by key,
-  /// sharing memory: all of each network that is trained.
-  const std::map<std::string, tensor::StateDict>& weights() const { return m_weights; }
+  /// Trainables::weights.
+  const std::map<std::string, tensor::StateDict>& weights() const { return m_trainables.weights; }
 
  private:
   struct Batch;
-  std::vector<Trainable> markTrainable();
   void encodeFrozenPrompts();
   Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
   Batch makeProbe(data::Half half) const;
@@ -88,7 +84,7 @@ class Trainer {
   const data::DataPlan m_plan;
   const LrSchedule m_lrSchedule;
   std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
-  std::map<std::string, tensor::StateDict> m_weights;
+  Trainables m_trainables;                               ///< its parameters are the optimizer's
   AdamW m_optimizer;
 };
 
