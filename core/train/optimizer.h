@@ -3,11 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
-#include "core/api/train_options.h"
 #include "core/api/result.h"
+#include "core/api/train_options.h"
 #include "core/tensor/state_dict.h"
 
 namespace likeness::train {
@@ -17,6 +18,10 @@ struct Trainable {
   std::string key;   ///< "unet.conv_in.weight", "text_encoder....", "adapter...."
   at::Tensor value;  ///< fp32
   double learningRate = 0;
+  /// Steps in which it is trained: [from, until). In others it wants no gradient and stays as it
+  /// is.
+  std::int64_t from = 0, until = std::numeric_limits<std::int64_t>::max();
+  bool isTrained(std::int64_t step) const { return from <= step && step < until; }
 };
 
 /// Decoupled weight decay (Loshchilov & Hutter 2019) with bias correction:

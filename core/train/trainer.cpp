@@ -62,13 +62,18 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_lrSchedule(makeSchedule(recipe.training, recipe.training.steps)),
       m_trainables(markTrainable(model, recipe)),
       m_optimizer(std::move(m_trainables.parameters), recipe.optimizer) {
-  encodeFrozenPrompts();
+  if (m_trainables.textUntil == 0) encodeFrozenPrompts();
+}
+
+/// Sets which parameters want a gradient in a step.
+void Trainer::chooseTrained(std::int64_t step) {
+  for (const Trainable& p : m_optimizer.parameters()) p.value.requires_grad_(p.isTrained(step));
+  if (step >= m_trainables.textUntil && m_frozenText.empty()) encodeFrozenPrompts();
 }
 
 // ---- batches
 
 void Trainer::encodeFrozenPrompts() {
-  if (m_trainables.weights.contains("text_encoder")) return;
   const at::NoGradGuard noGradients;
   for (const data::LatentSet* set : {&m_subject, &m_classes})
     for (const data::TrainingPicture& picture : set->pictures)
@@ -150,6 +155,7 @@ Losses Trainer::gradients(std::int64_t step) {
   const auto parts = static_cast<double>(m_recipe.training.gradientAccumulation);
   Losses losses;
   if (!m_classes.pictures.empty()) losses.classHalf = 0;
+  chooseTrained(step);
   for (std::int64_t part = 0; part < m_recipe.training.gradientAccumulation; ++part) {
     const Prediction p = predict(makeBatch(step, part));
     const diffusion::DreamBoothLoss loss = diffusion::dreamBoothLoss(
@@ -194,7 +200,10 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   const double clip = limit > 0 ? std::min(1.0, limit / (norm.value + 1e-6)) : 1.0;
   const double factor = m_lrSchedule.factor(step);
   m_optimizer.step(step + 1, factor, clip);
-  report.learningRate = factor * m_optimizer.parameters().front().learningRate;
+  const auto& all = m_optimizer.parameters();
+  const auto first =
+      std::ranges::find_if(all, [&](const Trainable& p) { return p.isTrained(step); });
+  if (first != all.end()) report.learningRate = factor * first->learningRate;
   return report;
 }
 

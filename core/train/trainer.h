@@ -28,7 +28,7 @@ struct Losses {
 struct StepReport {
   Losses losses;
   double gradientNorm = 0;  ///< before clipping
-  double learningRate = 0;  ///< of the UNet or adapter
+  double learningRate = 0;  ///< of the UNet or adapter; in its part, of the word
 };
 
 /// Trains the model it is given, in place. The recipe is complete (recipe.h): no 0 stands for
@@ -55,11 +55,12 @@ class Trainer {
   AdamW& optimizer() { return m_optimizer; }
   const AdamW& optimizer() const { return m_optimizer; }
   const data::DataPlan& plan() const { return m_plan; }
-  /// Trainables::weights.
-  const std::map<std::string, tensor::StateDict>& weights() const { return m_trainables.weights; }
+  /// Without the parameters, which are the optimizer's.
+  const Trainables& trainables() const { return m_trainables; }
 
  private:
   struct Batch;
+  void chooseTrained(std::int64_t step);
   void encodeFrozenPrompts();
   Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
   Batch makeProbe(data::Half half) const;
@@ -83,8 +84,9 @@ class Trainer {
   const diffusion::NoiseSchedule m_schedule;
   const data::DataPlan m_plan;
   const LrSchedule m_lrSchedule;
-  std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
-  Trainables m_trainables;                               ///< its parameters are the optimizer's
+  /// One row by prompt, once nothing that reads words is trained any more.
+  std::map<std::string, nn::Conditioning> m_frozenText;
+  Trainables m_trainables;  ///< its parameters are the optimizer's
   AdamW m_optimizer;
 };
 

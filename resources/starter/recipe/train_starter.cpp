@@ -105,7 +105,12 @@ void save(const nn::StableDiffusion& model, const Average& average, const fs::pa
   for (const auto& [key, value] : model.textEncoder.store->parameters()) text.emplace(key, *mean++);
   const fs::path fresh = out.string() + ".new";
   fs::remove_all(fresh);
-  if (auto saved = nn::saveStableDiffusion(model, fresh, at::kHalf, &unet, &text); !saved) {
+  if (auto saved = nn::saveStableDiffusion(
+          model,
+          fresh,
+          at::kHalf,
+          {{weights::NetworkKind::UNet, unet}, {weights::NetworkKind::TextEncoder, text}});
+      !saved) {
     std::fprintf(stderr, "%s\n", api::message(saved.error()).c_str());
     return;
   }
