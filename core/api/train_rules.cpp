@@ -48,15 +48,45 @@ void checkPhotos(Errors& errors, const std::vector<Photo>& photos) {
 }
 
 void checkTextEncoder(Errors& errors, const TrainRequest& r) {
-  const bool lora = r.training.method == Method::Lora;
-  const bool trained =
-      lora ? r.lora.textEncoder : r.training.method == Method::Full && r.training.trainTextEncoder;
-  if (r.training.textEncoderLearningRate > 0 && !trained)
+  const TrainingOptions& t = r.training;
+  const bool lora = t.method == Method::Lora;
+  const bool trained = lora ? r.lora.textEncoder : t.method == Method::Full && t.trainTextEncoder;
+  const std::string turnOn =
+      t.method == Method::TextualInversion
+          ? "choose another method"
+          : std::string("turn ") + (lora ? "loraTextEncoder" : "trainTextEncoder") + " on";
+  if (t.textEncoderLearningRate > 0 && !trained)
     contradiction(errors,
                   "training.textEncoderLearningRate",
                   "The text encoder has a learning rate but is not trained",
-                  std::string("Set textEncoderLearningRate to 0, or turn ") +
-                      (lora ? "loraTextEncoder" : "trainTextEncoder") + " on");
+                  "Set textEncoderLearningRate to 0, or " + turnOn);
+  if (t.textEncoderStop < 1 && !trained)
+    contradiction(errors,
+                  "training.textEncoderStop",
+                  "The text encoder is to stop but is not trained",
+                  "Set textEncoderStop to 1, or " + turnOn);
+}
+
+/// A word that is learned before the weights are.
+void checkWord(Errors& errors, const TrainRequest& r) {
+  if (r.embedding.vectors == 0 || r.training.method == Method::TextualInversion) return;
+  if (!(r.embedding.part > 0 && r.embedding.part < 1))
+    outOfRange(errors,
+               "embedding.embeddingPart",
+               "Word before weights",
+               number(r.embedding.part),
+               "more than 0 and less than 1, so that both the word and the weights are learned");
+  if (!(r.embedding.learningRate > 0))
+    outOfRange(errors,
+               "embedding.embeddingLearningRate",
+               "How strongly the word is learned",
+               number(r.embedding.learningRate),
+               "greater than 0");
+  if (r.training.textEncoderStop <= r.embedding.part)
+    contradiction(errors,
+                  "training.textEncoderStop",
+                  "The text encoder stops before the new word is learned and its turn comes",
+                  "Set textEncoderStop above embeddingPart, or turn the text encoder off");
 }
 
 /// Options that only one method looks at, or that exclude each other.
@@ -141,6 +171,7 @@ std::vector<FieldError> validate(const TrainRequest& r) {
   checkTextEncoder(errors, r);
   checkMethod(errors, r);
   checkOptimizer(errors, r);
+  checkWord(errors, r);
   checkLoss(errors, r.loss);
   if (!(effectiveLearningRate(r) > 0))
     outOfRange(errors,

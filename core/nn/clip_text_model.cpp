@@ -115,10 +115,10 @@ ClipTextModel::XlOutput ClipTextModel::forwardXl(const at::Tensor& inputIds,
   return out;
 }
 
-bool ClipTextModel::isReadByXl(std::string_view key) const {
-  if (m_config.projectionDim > 0) return true;
+bool ClipTextModel::isReadByXl(const ClipTextConfig& config, std::string_view key) {
+  if (config.projectionDim > 0) return true;
   const std::string last =
-      "text_model.encoder.layers." + std::to_string(m_config.numHiddenLayers - 1) + ".";
+      "text_model.encoder.layers." + std::to_string(config.numHiddenLayers - 1) + ".";
   return !key.starts_with(last) && !key.starts_with("text_model.final_layer_norm.");
 }
 

@@ -22,7 +22,12 @@ at::Tensor idsFor(const Network<ClipTextModel>& encoder,
       {static_cast<std::int64_t>(prompts.size()), static_cast<std::int64_t>(length)}, at::kLong);
   auto* row = ids.mutable_data_ptr<std::int64_t>();
   for (const std::string& prompt : prompts)
-    row = std::ranges::copy(tokenizer.encodePadded(prompt, length), row).out;
+    row = std::ranges::copy(text::tokenizePrompt(
+                                tokenizer, prompt, api::PromptSyntax::Plain, length, learned.words)
+                                .chunks.front()
+                                .ids,
+                            row)
+              .out;
   return ids.to(encoder.store->device());
 }
 
@@ -60,8 +65,9 @@ Conditioning joinEncoders(const StableDiffusion& model, ReadBy readBy) {
 }  // namespace encode_text
 
 TokenIds tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts) {
-  TokenIds ids{encode_text::idsFor(model.textEncoder, model.tokenizer, prompts), {}};
-  if (model.isXl()) ids.second = encode_text::idsFor(model.textEncoder2, model.tokenizer2, prompts);
+  TokenIds ids{encode_text::idsFor(model.textEncoder, model.tokenizer, prompts, model.learned), {}};
+  if (model.isXl())
+    ids.second = encode_text::idsFor(model.textEncoder2, model.tokenizer2, prompts, model.learned);
   return ids;
 }
 

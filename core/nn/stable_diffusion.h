@@ -66,12 +66,12 @@ api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& file
                                                  const LoadOptions& options,
                                                  std::stop_token stop = {});
 /// A diffusers folder with every part (weights::writeModelFolder). Built under a temporary name and
-/// renamed; `out` must not exist or be an empty folder. `replaceUnet` and `replaceTextEncoder` may
-/// hold other values (merged weights). Errors: FileUnwritable, DiskFull.
-api::Result<void> saveStableDiffusion(const StableDiffusion& model,
-                                      const std::filesystem::path& out,
-                                      at::ScalarType dtype,
-                                      const tensor::StateDict* replaceUnet = nullptr,
-                                      const tensor::StateDict* replaceTextEncoder = nullptr);
+/// renamed; `out` must not exist or be an empty folder. `replaced` may
+/// hold other values of networks (merged weights). Errors: FileUnwritable, DiskFull.
+api::Result<void> saveStableDiffusion(
+    const StableDiffusion& model,
+    const std::filesystem::path& out,
+    at::ScalarType dtype,
+    const std::map<weights::NetworkKind, tensor::StateDict>& replaced = {});
 
 }  // namespace likeness::nn

@@ -19,8 +19,12 @@
 
 namespace likeness::nn {
 
-/// One live adapter of a layer. Low-rank ones stay so: y += strength * scale * up(down(x)), over
-/// `mid` between them where there is one. Others change the weight: strength * change(weight).
+/// One live adapter of a layer. Those made of products stay so: y += strength * scale * change(x),
+///   up(down(x)), over `mid` between them where there is one;
+///   for LoKr the Kronecker product of `factor` with up(down), or with `down` alone;
+///   for DoRA y goes to magnitude * (y + scale * up(down(x))) / norm, without the bias, norm being
+///   that of the rows of weight + scale * up down (taken for a constant, Liu et al. 2024, 4.3).
+/// Others change the weight: strength * change(weight).
 struct Adapter {
   at::Tensor down;      ///< [rank, in] (Linear) or [rank, in, k, k] (Conv2d)
   at::Tensor up;        ///< [out, rank] or [out, rank, 1, 1]
@@ -28,10 +32,20 @@ struct Adapter {
   double strength = 1;  ///< live; 0 skips it
   /// Conv2d alone: a Tucker core [rank, rank, k, k]; `down` is [rank, in, 1, 1] then.
   at::Tensor mid = {};
-  /// For LoHa, LoKr and DoRA, which have no low-rank product: what is added to a weight at strength
-  /// 1, both fp32. `down` and `up` are undefined; nothing here is trained.
+  /// For LoHa, LoKr and DoRA of files: what is added to a weight at strength 1, both fp32. `down`
+  /// and `up` are undefined; nothing here is trained.
   std::function<at::Tensor(const at::Tensor& weight)> change = {};
   std::size_t number = 0;  ///< which of the files and fresh adapters on the model it is part of
+  /// LoKr: [l, m], with out = l k and in = m n. `down` is [k, n, ...] and `up` undefined, or they
+  /// are [rank, n ...] (flat) and [k, rank].
+  at::Tensor factor = {};
+  at::Tensor magnitude = {};  ///< DoRA: [out] or [1, out, 1, 1], fp32
+  /// DoRA: the norms of rows [out], fp32, kept until a matrix changes.
+  struct Norms {
+    at::Tensor ofRows;
+    std::uint32_t down = 0, up = 0;  ///< versions of the matrices
+  };
+  std::shared_ptr<Norms> norms = {};
 };
 /// What a layer looks at besides its own weight. Shared by the layer and the store; the networks do
 /// not know it.

@@ -149,6 +149,18 @@ class Chunker {
     return std::move(m_out);
   }
 
+  /// The first chunk alone, without syntax.
+  PromptTokens plain(std::string_view prompt) {
+    m_comma = -1;
+    const auto ids = m_tokenizer.encode(prompt);
+    for (std::span<const std::int64_t> rest = ids; !rest.empty();)
+      rest = rest.subspan(add(rest, 1));
+    endChunk(m_open.ids.size());
+    m_out.chunks.resize(1);
+    m_out.limit = static_cast<std::int64_t>(m_room);
+    return std::move(m_out);
+  }
+
   /// Closes the open chunk, which counts as `used` tokens: start, its tokens, end, padding.
   void endChunk(std::size_t used) {
     m_out.used += static_cast<std::int64_t>(used);
@@ -259,6 +271,7 @@ PromptTokens tokenizePrompt(const ClipTokenizer& tokenizer,
                             std::size_t length,
                             std::span<const LearnedWord> learned) {
   if (syntax == api::PromptSyntax::A1111) return Chunker(tokenizer, length, learned)(prompt);
+  if (!learned.empty()) return Chunker(tokenizer, length, learned).plain(prompt);
   return {{{tokenizer.encodePadded(prompt, length), std::vector<float>(length, 1)}},
           static_cast<std::int64_t>(tokenizer.encode(prompt).size()),
           static_cast<std::int64_t>(length - 2)};

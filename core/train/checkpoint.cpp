@@ -8,7 +8,6 @@
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
-#include "core/nn/adapters.h"
 #include "core/workspace/resolve_model.h"
 
 namespace likeness::train {
@@ -27,15 +26,13 @@ std::string now() {
 
 api::Result<void> writeParts(const fs::path& folder,
                              workspace::CheckpointManifest& manifest,
-                             const CheckpointTensors& tensors) {
+                             const CheckpointTensors& tensors,
+                             std::map<std::string, std::string> metadata) {
   if (auto made = base::makeFolder(folder); !made) return made;
-  const std::map<std::string, std::string> metadata{{"format", "pt"},
-                                                    {"step", std::to_string(manifest.step)}};
+  metadata.insert({{"format", "pt"}, {"step", std::to_string(manifest.step)}});
   manifest.files.clear();
   for (const auto& [name, tensorsOfFile] : tensors) {
-    auto written = name == workspace::kAdapterFile
-                       ? nn::savePeftLora(tensorsOfFile, folder / name, manifest.alpha)
-                       : tensor::saveSafetensors(folder / name, tensorsOfFile, metadata);
+    auto written = tensor::saveSafetensors(folder / name, tensorsOfFile, metadata);
     if (!written) return api::fail(written.error());
     manifest.files.push_back({name, written->bytes, written->sha256});
   }
@@ -54,7 +51,8 @@ api::Result<void> discard(const fs::path& folder) {
 
 api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
                                      workspace::CheckpointManifest manifest,
-                                     const CheckpointTensors& tensors) {
+                                     const CheckpointTensors& tensors,
+                                     std::map<std::string, std::string> metadata) {
   const fs::path folder = workspace::checkpointFolder(runFolder, manifest.step);
   manifest.created = now();
   std::error_code ignored;
@@ -71,7 +69,7 @@ api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
   if (auto made = base::makeFolder(folder.parent_path()); !made) return api::fail(made.error());
   const fs::path building = base::temporaryName(folder);
   auto written = base::removeAll(building);
-  if (written) written = writeParts(building, manifest, tensors);
+  if (written) written = writeParts(building, manifest, tensors, std::move(metadata));
   if (written) written = base::renameFolder(building, folder);
   if (written) return folder;
   (void)base::removeAll(building);

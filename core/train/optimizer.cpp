@@ -90,6 +90,12 @@ const float* Optimizer::gradient(const Piece& p, Scratch& scratch) const {
   return scratch.gradient.data();
 }
 
+double Optimizer::learningRate(std::int64_t step, double rateFactor) const {
+  const auto first = std::ranges::find_if(
+      m_parameters, [&](const Trainable& p) { return p.isTrained(step); });
+  return first == m_parameters.end() ? 0 : first->learningRate * rateFactor;
+}
+
 // ---- norm
 
 Optimizer::GradientNorm Optimizer::gradientNorm() { return gradientNorm(indices()); }
@@ -240,7 +246,8 @@ bool Optimizer::load(tensor::StateDict state) {
     return true;
   };
   for (std::size_t i = 0; i < m_parameters.size(); ++i) {
-    const auto& [key, value, rate] = m_parameters[i];
+    const std::string& key = m_parameters[i].key;
+    const at::Tensor& value = m_parameters[i].value;
     for (const Slot& slot : m_slots[i])
       if (!take(key + "." + std::string(slot.name), slot.tensor)) return false;
     if (!showsOthers()) continue;

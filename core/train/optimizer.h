@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +22,10 @@ struct Trainable {
   std::string key;   ///< "unet.conv_in.weight", "text_encoder....", "adapter...."
   at::Tensor value;  ///< fp32, or bf16: then every update is computed in fp32 and rounded at random
   double learningRate = 0;
+  /// Steps in which it is trained: [from, until). In others it wants no gradient and stays as it
+  /// is.
+  std::int64_t from = 0, until = std::numeric_limits<std::int64_t>::max();
+  bool isTrained(std::int64_t step) const { return from <= step && step < until; }
 };
 
 /// Memory that an optimizer holds for 1000 trained parameters beside weights and gradients, in
@@ -54,10 +59,9 @@ class Optimizer {
   /// any order, it does what one step() does. Not for Prodigy, whose rate depends on all of them.
   void stepOne(std::size_t parameter, std::int64_t number, double rateFactor);
   void dropGradients();
-  /// The rate of the first parameter, as a person may compare it with others.
-  virtual double learningRate(double rateFactor) const {
-    return m_parameters.front().learningRate * rateFactor;
-  }
+  /// The rate of the first parameter that is trained in 0-based `step`, as a person may compare it
+  /// with others.
+  virtual double learningRate(std::int64_t step, double rateFactor) const;
   /// Computes by LibTorch's operators as on other devices; so a CPU can test that way.
   void useOperators() { m_byPieces = false; }
 

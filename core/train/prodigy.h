@@ -21,8 +21,8 @@ class Prodigy : public Optimizer {
           std::uint64_t seed);
 
   /// With d in it.
-  double learningRate(double rateFactor) const override {
-    return m_scalars[0] * Optimizer::learningRate(rateFactor);
+  double learningRate(std::int64_t step, double rateFactor) const override {
+    return m_scalars[0] * Optimizer::learningRate(step, rateFactor);
   }
 
  private:

@@ -11,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/data/class_images.h"
 #include "core/generate/generate.h"
-#include "core/nn/adapters.h"
 #include "core/tensor/device.h"
 #include "core/train/footprint.h"
 #include "core/train/recipe.h"
@@ -122,11 +121,13 @@ Result<bool> Job::loadModel() {
   m_device = *device;
   const auto files = workspace::resolveModel(m_request.base, m_resources);
   if (!files) return api::fail(files.error());
-  if (!files->adapterFile.empty())
+  if (!files->adapterFile.empty() || !files->wordFile.empty())
     return api::fail(
         ErrorCode::UnsupportedModel,
         {{"file", m_request.base.path},
-         {"reason", "it is an adapter run, which has to be exported as a model first"}});
+         {"reason",
+          "it is a run that made an adapter or a new word, which has to be exported as a model "
+          "first"}});
   auto stored = weights::openModel(files->files);
   if (!stored) return api::fail(stored.error());
   if (!stored->variant.empty())
@@ -136,15 +137,17 @@ Result<bool> Job::loadModel() {
                        "it is a model for " + stored->variant +
                            ", which makes pictures but cannot be trained; train on a plain model "
                            "of its family"}});
-  const ModelSize size = measureModel(*stored, m_request.lora.targets);
+  const ModelSize size = measureModel(*stored);
   m_recipe = completeRecipe(m_request, size.resolution);
+  if (auto known = checkLayerNames(m_recipe, stored->configs.unet); !known)
+    return api::fail(known.error());
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
   if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
 
   nn::LoadOptions options;
   // Masters stay fp32, or bf16 when asked for; a frozen network needs none.
-  options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute
+  options.dtype = m_recipe.training.method != api::Method::Full ? m_compute
                   : m_recipe.memory.bf16Weights                 ? at::kBFloat16
                                                                 : at::kFloat;
   options.device = m_device;
@@ -170,6 +173,7 @@ void Job::checkWords() const {
     if (!photo.excluded && !photo.caption.empty()) prompts.push_back(photo.caption);
   for (const std::string& prompt : prompts)
     generate::warnIfTooLong(*m_model, api::renderPrompt(prompt, m_recipe.subject), m_reporter);
+  if (m_recipe.embedding.vectors > 0) return;  // its token stands for vectors of its own
   const std::string& token = m_recipe.subject.token;
   if (const auto pieces = m_model->tokenizer.encode(token).size(); pieces != 1)
     m_reporter.warning(
@@ -200,9 +204,11 @@ Result<void> Job::openRun() {
   const std::int64_t done = m_checkpoint ? m_checkpoint->manifest.step : 0;
   if (stored->training.steps != m_recipe.training.steps &&
       (m_recipe.training.lrSchedule != api::LrScheduleKind::Constant ||
-       m_recipe.training.lrWarmup > 0))
+       m_recipe.training.lrWarmup > 0 ||
+       (trainsTextEncoder(m_recipe) && m_recipe.training.textEncoderStop < 1) ||
+       m_recipe.embedding.vectors > 0))
     base::log(base::LogLevel::Warning,
-              "continued inexactly: the learning-rate schedule is stretched to " +
+              "continued inexactly: what depends on the part of the steps is stretched to " +
                   std::to_string(m_recipe.training.steps) + " steps");
   base::log(base::LogLevel::Info, "run continues after step " + std::to_string(done));
   return {};
@@ -286,11 +292,9 @@ Result<void> Job::restore(Trainer& trainer) {
                      {{"folder", m_checkpoint->folder.string()},
                       {"reason", std::string(file) + " does not fit this model"}});
   };
-  for (const auto& [part, weights] : trainer.weights()) {
+  for (const auto& [part, weights] : trainer.trainables().weights) {
     const std::string name = part + ".safetensors";
-    const fs::path file = m_checkpoint->folder / name;
-    auto tensors =
-        name == workspace::kAdapterFile ? nn::loadPeftLora(file) : tensor::loadSafetensors(file);
+    auto tensors = tensor::loadSafetensors(m_checkpoint->folder / name);
     if (!tensors) return api::fail(tensors.error());
     if (tensors->size() != weights.size()) return damaged(name);
     for (const auto& [key, weight] : weights) {

@@ -9,10 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "core/diffusion/losses.h"
-#include "core/nn/adapters.h"
 #include "core/tensor/random_tensor.h"
 
 namespace likeness::train {
@@ -62,49 +60,23 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_schedule(model.schedule),
       m_plan(makePlan(recipe, m_subject, m_classes, model.schedule.numTrainTimesteps)),
       m_lrSchedule(makeSchedule(recipe.training, recipe.training.steps)),
-      m_optimizer(makeOptimizer(
-          markTrainable(), recipe.optimizer, static_cast<std::uint64_t>(recipe.training.seed))) {
+      m_trainables(markTrainable(model, recipe)),
+      m_optimizer(makeOptimizer(std::move(m_trainables.parameters),
+                                recipe.optimizer,
+                                static_cast<std::uint64_t>(recipe.training.seed))) {
   if (m_recipe.memory.stepInBackward) m_stepInBackward.emplace(*m_optimizer);
-  encodeFrozenPrompts();
+  if (m_trainables.textUntil == 0) encodeFrozenPrompts();
 }
 
-std::vector<Trainable> Trainer::markTrainable() {
-  std::vector<Trainable> trainables;
-  const auto add = [&](const std::string& part,
-                       const tensor::StateDict& tensors,
-                       double rate,
-                       const std::function<bool(const std::string&)>& isUsed = {}) {
-    for (const auto& [key, tensor] : tensors)
-      if (!isUsed || isUsed(key))
-        trainables.push_back({part + "." + key, tensor.requires_grad_(true), rate});
-    m_weights[part] = tensors;
-  };
-  if (m_recipe.training.method == api::Method::Lora) {
-    add("adapter",
-        nn::attachLora(
-            *m_model.unet.store, m_recipe.lora, static_cast<std::uint64_t>(m_recipe.training.seed)),
-        m_recipe.lora.learningRate);
-    return trainables;
-  }
-  add("unet", m_model.unet.store->parameters(), m_recipe.training.learningRate);
-  if (!m_recipe.training.trainTextEncoder) return trainables;
-  for (const auto& [part, encoder] : {std::pair("text_encoder", &m_model.textEncoder),
-                                      std::pair("text_encoder_2", &m_model.textEncoder2)}) {
-    if (!encoder->model) continue;
-    add(part,
-        encoder->store->parameters(),
-        m_recipe.training.textEncoderLearningRate,
-        [&, &clip = *encoder->model](const std::string& key) {
-          return !m_model.isXl() || clip.isReadByXl(key);
-        });
-  }
-  return trainables;
+/// Sets which parameters want a gradient in a step.
+void Trainer::chooseTrained(std::int64_t step) {
+  for (const Trainable& p : m_optimizer->parameters()) p.value.requires_grad_(p.isTrained(step));
+  if (step >= m_trainables.textUntil && m_frozenText.empty()) encodeFrozenPrompts();
 }
 
 // ---- batches
 
 void Trainer::encodeFrozenPrompts() {
-  if (m_weights.contains("text_encoder")) return;
   const at::NoGradGuard noGradients;
   for (const data::LatentSet* set : {&m_subject, &m_classes})
     for (const data::TrainingPicture& picture : set->pictures)
@@ -186,6 +158,7 @@ Losses Trainer::gradients(std::int64_t step) {
   const auto parts = static_cast<double>(m_recipe.training.gradientAccumulation);
   Losses losses;
   if (!m_classes.pictures.empty()) losses.classHalf = 0;
+  chooseTrained(step);
   for (std::int64_t part = 0; part < m_recipe.training.gradientAccumulation; ++part) {
     const Prediction p = predict(makeBatch(step, part));
     const diffusion::DreamBoothLoss loss = diffusion::dreamBoothLoss(
@@ -235,7 +208,7 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   // As torch's clip_grad_norm_: a millionth keeps the quotient finite.
   const double clip = limit > 0 ? std::min(1.0, limit / (norm.value + 1e-6)) : 1.0;
   if (!m_stepInBackward) m_optimizer->step(step + 1, factor, clip);
-  report.learningRate = m_optimizer->learningRate(factor);
+  report.learningRate = m_optimizer->learningRate(step, factor);
   return report;
 }
 

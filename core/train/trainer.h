@@ -17,6 +17,7 @@
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
 #include "core/train/step_in_backward.h"
+#include "core/train/trainables.h"
 
 namespace likeness::train {
 
@@ -30,16 +31,14 @@ struct Losses {
 struct StepReport {
   Losses losses;
   double gradientNorm = 0;  ///< before clipping
-  double learningRate = 0;  ///< of the UNet or adapter
+  double learningRate = 0;  ///< of the UNet or adapter; in its part, of the word
 };
 
 /// Trains the model it is given, in place. The recipe is complete (recipe.h): no 0 stands for
 /// "auto". Compute thread only.
 class Trainer {
  public:
-  /// Marks what is trained: a LoRA is attached fresh to the UNet; else the UNet's parameters, and
-  /// the text encoders' when asked for (those that the conditioning depends on). `classes` may be
-  /// empty. Refers to `model`.
+  /// Marks what is trained (trainables.h). `classes` may be empty. Refers to `model`.
   Trainer(nn::StableDiffusion& model,
           const api::TrainRequest& recipe,
           data::LatentSet subject,
@@ -61,13 +60,12 @@ class Trainer {
   Optimizer& optimizer() { return *m_optimizer; }
   const Optimizer& optimizer() const { return *m_optimizer; }
   const data::DataPlan& plan() const { return m_plan; }
-  /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter") and by key,
-  /// sharing memory: all of each network that is trained.
-  const std::map<std::string, tensor::StateDict>& weights() const { return m_weights; }
+  /// Without the parameters, which are the optimizer's.
+  const Trainables& trainables() const { return m_trainables; }
 
  private:
   struct Batch;
-  std::vector<Trainable> markTrainable();
+  void chooseTrained(std::int64_t step);
   void encodeFrozenPrompts();
   Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
   Batch makeProbe(data::Half half) const;
@@ -91,8 +89,9 @@ class Trainer {
   const diffusion::NoiseSchedule m_schedule;
   const data::DataPlan m_plan;
   const LrSchedule m_lrSchedule;
-  std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
-  std::map<std::string, tensor::StateDict> m_weights;
+  /// One row by prompt, once nothing that reads words is trained any more.
+  std::map<std::string, nn::Conditioning> m_frozenText;
+  Trainables m_trainables;  ///< its parameters are the optimizer's
   std::unique_ptr<Optimizer> m_optimizer;
   std::optional<StepInBackward> m_stepInBackward;
 };

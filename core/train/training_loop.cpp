@@ -160,10 +160,11 @@ api::Result<void> TrainingLoop::save(bool finished) {
   }
   const ShownWeights shown(m_trainer.optimizer());
   CheckpointTensors tensors;
-  for (const auto& [part, weights] : m_trainer.weights())
+  for (const auto& [part, weights] : m_trainer.trainables().weights)
     tensors.emplace(part + ".safetensors", weights);
   tensors.emplace(workspace::kOptimizerFile, m_trainer.optimizer().state());
-  auto folder = saveCheckpoint(m_recipe.runFolder, std::move(manifest), tensors);
+  auto folder = saveCheckpoint(
+      m_recipe.runFolder, std::move(manifest), tensors, m_trainer.trainables().metadata);
   if (!folder) return api::fail(folder.error());
   removeOldCheckpoints(m_recipe.runFolder, m_recipe.checkpoints.keep);
   m_lastCheckpoint = *folder;

@@ -101,12 +101,13 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
         {{"folder", runFolder.string()}, {"reason", "its base is a run of a run without end"}});
   auto model = resolve(request->base, resources, depth + 1);
   if (!model) return model;
-  if (!model->adapterFile.empty())
+  if (!model->adapterFile.empty() || !model->wordFile.empty())
     return fail(
         ErrorCode::UnsupportedModel,
         {{"file", runFolder.string()},
          {"reason",
-          "it was trained on top of an adapter run, which has to be exported as a model first"}});
+          "it was trained on top of a run that made an adapter or a new word, which has to be "
+          "exported as a model first"}});
   const auto use = [&](std::string_view name, fs::path& file) {
     if (present(checkpoint->folder / name)) file = checkpoint->folder / name;
   };
@@ -114,6 +115,7 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
   use(kTextEncoderFile, model->files.textEncoder);
   use(kTextEncoder2File, model->files.textEncoder2);
   use(kAdapterFile, model->adapterFile);
+  use(kWordFile, model->wordFile);
   choose(ref, model->files);
   model->step = checkpoint->step;
   model->run = std::move(*request);

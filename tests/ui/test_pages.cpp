@@ -144,8 +144,28 @@ class TestPages : public QObject {
     QVERIFY(f->textOf("strengthText").contains(QString::number(passes * 4)));
     f->click("methodLora");
     QCOMPARE(f->window->project().recipe().training.method, api::Method::Lora);
+    f->click("methodWord");
+    QCOMPARE(f->window->project().recipe().training.method, api::Method::TextualInversion);
+    QVERIFY(f->find("trainStart")->isEnabled());
+    QVERIFY(!f->find("classCount")->isEnabled());
+    f->window->project().edit([](auto& recipe) { recipe.training.method = api::Method::Full; });
+    QVERIFY(f->find("classCount")->isEnabled());
+    QVERIFY(f->find<QRadioButton>("methodFull")->isChecked());
+    f->window->project().edit(
+        [](auto& recipe) { recipe.training.method = api::Method::TextualInversion; });
+    QVERIFY(f->find<QRadioButton>("methodWord")->isChecked());
     f->find<QSpinBox>("classCount")->setValue(0);
     QVERIFY(!f->find("priorSlider")->isEnabled());
+  }
+
+  void aRecipeOfANewWordIsRunAsSuch() {
+    f->makeProject(4);
+    f->window->showPage(Page::Train);
+    f->click("methodWord");
+    startTraining();
+    const auto* request = f->engine->lastRequest<api::TrainRequest>();
+    QVERIFY(request);
+    QCOMPARE(request->training.method, api::Method::TextualInversion);
   }
 
   void trainPageRunsToTheEnd() {

@@ -48,6 +48,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_message(new MessageBar),
       m_full(new QRadioButton(tr("Whole model: the best likeness"))),
       m_lora(new QRadioButton(tr("Adapter (LoRA): faster, a small file"))),
+      m_word(new QRadioButton(tr("A new word alone: the smallest file, a rough likeness"))),
       m_strength(new ValueSlider("strength", 5, 10000, 5, 400)),
       m_prior(new ValueSlider("prior", 0, 10, 0.1, 2)),
       m_classCount(new QSpinBox),
@@ -132,17 +133,16 @@ QWidget* TrainPage::makeRecipe() {
 
 void TrainPage::addMethod(QVBoxLayout* layout) {
   layout->addWidget(makeSection(tr("What is trained")));
-  m_full->setObjectName("methodFull");
-  m_lora->setObjectName("methodLora");
-  layout->addWidget(m_full);
-  layout->addWidget(m_lora);
-  const auto choose = [this] {
-    m_project.edit([this](api::TrainRequest& recipe) {
-      recipe.training.method = m_lora->isChecked() ? api::Method::Lora : api::Method::Full;
+  using enum api::Method;
+  for (const auto& [button, name, method] : {std::tuple(m_full, "methodFull", Full),
+                                             std::tuple(m_lora, "methodLora", Lora),
+                                             std::tuple(m_word, "methodWord", TextualInversion)}) {
+    button->setObjectName(QLatin1String(name));
+    layout->addWidget(button);
+    connect(button, &QRadioButton::clicked, this, [this, chosen = method] {
+      m_project.edit([chosen](api::TrainRequest& recipe) { recipe.training.method = chosen; });
     });
-  };
-  connect(m_full, &QRadioButton::clicked, this, choose);
-  connect(m_lora, &QRadioButton::clicked, this, choose);
+  }
 }
 
 void TrainPage::addClass(QVBoxLayout* layout) {
@@ -285,10 +285,14 @@ void TrainPage::showRecipe() {
   if (!m_project.isOpen()) return;
   const api::TrainRequest& recipe = m_project.recipe();
   const QSignalBlocker quiet(m_classCount);
-  (recipe.training.method == api::Method::Lora ? m_lora : m_full)->setChecked(true);
+  using enum api::Method;
+  const api::Method method = recipe.training.method;
+  (method == Lora ? m_lora : method == TextualInversion ? m_word : m_full)->setChecked(true);
   m_strength->setValue(recipe.training.passesPerPhoto);
   m_prior->setValue(recipe.prior.weight);
-  m_prior->setEnabled(recipe.prior.classImages > 0);
+  const bool protects = method != TextualInversion;  // a word changes nothing of the class
+  m_classCount->setEnabled(protects);
+  m_prior->setEnabled(protects && recipe.prior.classImages > 0);
   m_classCount->setValue(static_cast<int>(recipe.prior.classImages));
   const QString word = fromStd(recipe.subject.classWord);
   m_priorTitle->setText(word.isEmpty() ? tr("Protect the class") : tr("Protect “%1”").arg(word));

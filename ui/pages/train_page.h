@@ -51,7 +51,7 @@ class TrainPage : public QWidget {
   ProjectModel& m_project;
   TrainingModel& m_training;
   MessageBar* m_message;
-  QRadioButton *m_full, *m_lora;
+  QRadioButton *m_full, *m_lora, *m_word;
   ValueSlider *m_strength, *m_prior;
   QSpinBox* m_classCount;
   QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_classTitle,

@@ -114,6 +114,24 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto& r) {
                     r.training.trainTextEncoder = false, r.training.textEncoderLearningRate = 1e-6;
                   }},
+        TrainCase{
+            "training.textEncoderStop",
+            BadCombination,
+            [](auto& r) { r.training.method = Method::Lora, r.training.textEncoderStop = 0.5; }},
+        TrainCase{"training.textEncoderStop",
+                  BadCombination,
+                  [](auto& r) { r.embedding.vectors = 1, r.training.textEncoderStop = 0.2; }},
+        TrainCase{"embedding.embeddingPart",
+                  OutOfRange,
+                  [](auto& r) { r.embedding.vectors = 1, r.embedding.part = 0; }},
+        TrainCase{"embedding.embeddingLearningRate",
+                  OutOfRange,
+                  [](auto& r) { r.embedding.vectors = 1, r.embedding.learningRate = 0; }},
+        TrainCase{"embedding.embeddingLearningRate",
+                  OutOfRange,
+                  [](auto& r) {
+                    r.training.method = Method::TextualInversion, r.embedding.learningRate = 0;
+                  }},
         TrainCase{"lora.loraLearningRate",
                   OutOfRange,
                   [](auto& r) { r.training.method = Method::Lora, r.lora.learningRate = 0; }},

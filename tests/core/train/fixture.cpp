@@ -57,7 +57,7 @@ api::TrainRequest tinyRecipe(api::Method method, bool withClass) {
 
 tensor::StateDict copyOfWeights(const Trainer& trainer) {
   tensor::StateDict copy;
-  for (const auto& [part, weights] : trainer.weights())
+  for (const auto& [part, weights] : trainer.trainables().weights)
     for (const auto& [key, weight] : weights)
       copy.emplace(part + "." + key, weight.detach().clone());
   return copy;

@@ -22,6 +22,7 @@ struct Case {
   bool withClass;
   std::int64_t accumulation;
   Tiny model = Tiny::Noise;
+  bool ofText = false;  ///< a LoRA of the text encoders, too
 };
 
 /// The model in double, its adapters copied from the trainer's.
@@ -93,15 +94,17 @@ class Reference {
   const tensor::StateDict& leaves() const { return m_leaves; }
 
  private:
-  at::Tensor leaf(const std::string& part, const std::string& key, const at::Tensor& value) {
-    if (part == "unet") return m_model.unet.store->parameters().at(key).requires_grad_(true);
-    if (part == "text_encoder")
-      return m_model.textEncoder.store->parameters().at(key).requires_grad_(true);
-    if (part == "text_encoder_2")
-      return m_model.textEncoder2.store->parameters().at(key).requires_grad_(true);
+  at::Tensor leaf(const std::string& part, const std::string& path, const at::Tensor& value) {
+    const bool adapts = part == "adapter";
+    const std::string network = adapts ? path.substr(0, path.find('.')) : part,
+                      key = adapts ? path.substr(network.size() + 1) : path;
+    const nn::ParameterStore& store = network == "unet"           ? *m_model.unet.store
+                                      : network == "text_encoder" ? *m_model.textEncoder.store
+                                                                  : *m_model.textEncoder2.store;
+    if (!adapts) return store.parameters().at(key).requires_grad_(true);
     const at::Tensor copy = value.detach().to(at::kDouble).requires_grad_(true);
     const auto end = key.find(".lora_");
-    auto& adapters = m_model.unet.store->slots().at(key.substr(0, end))->adapters;
+    auto& adapters = store.slots().at(key.substr(0, end))->adapters;
     if (adapters.empty())
       adapters.push_back({{}, {}, m_recipe.lora.alpha / static_cast<double>(m_recipe.lora.rank)});
     (key.substr(end) == ".lora_A.weight" ? adapters[0].down : adapters[0].up) = copy;
@@ -117,14 +120,15 @@ class Reference {
 class GradientTest : public testing::TestWithParam<Case> {};
 
 TEST_P(GradientTest, LossAndEveryGradientEqualAnFp64Reference) {
-  const auto& [method, withClass, accumulation, model] = GetParam();
+  const auto& [method, withClass, accumulation, model, ofText] = GetParam();
   api::TrainRequest recipe = tinyRecipe(method, withClass);
   recipe.training.batchSize = 2;
   recipe.training.gradientAccumulation = accumulation;
+  recipe.lora.textEncoder = ofText;
   TinyTraining setup(tinyModel(model), recipe);
   // A fresh adapter's up matrix is 0, which would hide the down matrix's gradient.
   if (method == api::Method::Lora)
-    for (const auto& [key, weight] : setup.trainer.weights().at("adapter"))
+    for (const auto& [key, weight] : setup.trainer.trainables().weights.at("adapter"))
       if (key.ends_with("lora_B.weight"))
         weight.detach().copy_(randomLatents(1, "", 9)
                                   .plain[0]
@@ -178,6 +182,8 @@ std::vector<Case> allCases() {
   cases.push_back({api::Method::Full, true, 1, Tiny::Velocity2});
   cases.push_back({api::Method::Full, true, 1, Tiny::Xl});
   cases.push_back({api::Method::Lora, true, 3, Tiny::Xl});
+  cases.push_back({api::Method::Lora, true, 1, Tiny::Noise, true});
+  cases.push_back({api::Method::Lora, true, 1, Tiny::Xl, true});
   return cases;
 }
 
@@ -185,7 +191,7 @@ std::string nameOf(const testing::TestParamInfo<Case>& test) {
   const auto model = std::array{"", "Velocity", "Velocity2", "Xl"};
   return std::string(api::enumName(test.param.method)) +
          (test.param.withClass ? "WithClass" : "Alone") + std::to_string(test.param.accumulation) +
-         model[static_cast<std::size_t>(test.param.model)];
+         model[static_cast<std::size_t>(test.param.model)] + (test.param.ofText ? "Text" : "");
 }
 INSTANTIATE_TEST_SUITE_P(All, GradientTest, testing::ValuesIn(allCases()), nameOf);
 

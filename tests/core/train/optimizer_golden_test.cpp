@@ -54,7 +54,7 @@ void expectGolden(const Case& row, const std::vector<std::string>& names, bool o
     expectEqualBits(trained, problem.copyOfWeights(), kind);
   }
   if (row.kind == OptimizerKind::Prodigy) {
-    EXPECT_NEAR(optimizer->learningRate(0.5), golden().at("prodigy.d").item<double>(), 1e-6);
+    EXPECT_NEAR(optimizer->learningRate(0, 0.5), golden().at("prodigy.d").item<double>(), 1e-6);
   }
 }
 

@@ -163,6 +163,15 @@ TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
   EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
 }
 
+void stop(api::TrainRequest& r) { r.training.textEncoderStop = 0.5; }
+void dora(api::TrainRequest& r) {
+  r.lora.kind = api::LoraKind::Dora, r.lora.convRank = 1, r.lora.textEncoder = true, stop(r);
+}
+void lokr(api::TrainRequest& r) {
+  r.lora.kind = api::LoraKind::Lokr, r.lora.lokrFactor = 2, r.lora.textEncoder = true;
+}
+void word(api::TrainRequest& r) { r.embedding.vectors = 2; }
+
 INSTANTIATE_TEST_SUITE_P(All,
                          ResumeTest,
                          testing::Values(ResumeCase{Method::Full, 1, 1},
@@ -172,9 +181,18 @@ INSTANTIATE_TEST_SUITE_P(All,
                                          ResumeCase{Method::Lora, 6, 1},
                                          ResumeCase{Method::Full, 7, 1, Tiny::Xl},
                                          ResumeCase{Method::Lora, 8, 1, Tiny::Xl},
-                                         ResumeCase{Method::Full, 4, 1, Tiny::Velocity2}),
+                                         ResumeCase{Method::Full, 4, 1, Tiny::Velocity2},
+                                         ResumeCase{Method::Full, 3, 1, Tiny::Noise, "Stop", stop},
+                                         ResumeCase{Method::Full, 8, 1, Tiny::Noise, "Stop", stop},
+                                         ResumeCase{Method::Lora, 6, 1, Tiny::Xl, "Dora", dora},
+                                         ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Lokr", lokr},
+                                         ResumeCase{Method::Lora, 2, 1, Tiny::Noise, "Word", word},
+                                         ResumeCase{Method::Lora, 9, 1, Tiny::Xl, "Word", word},
+                                         ResumeCase{Method::TextualInversion, 5, 1, Tiny::Xl}),
                          [](const auto& test) {
-                           return std::string(api::enumName(test.param.method)) + "At" +
+                           std::string method(api::enumName(test.param.method));
+                           std::erase(method, '-');
+                           return method + test.param.name + "At" +
                                   std::to_string(test.param.stopAt) +
                                   (test.param.model == Tiny::Xl          ? "Xl"
                                    : test.param.model == Tiny::Velocity2 ? "Velocity2"
