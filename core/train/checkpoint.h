@@ -22,7 +22,7 @@ using CheckpointTensors = std::map<std::string, tensor::StateDict>;
 api::Result<std::filesystem::path> saveCheckpoint(const std::filesystem::path& runFolder,
                                                   workspace::CheckpointManifest manifest,
                                                   const CheckpointTensors& tensors);
-/// Removes all but the newest `keep` and the best (lowest subject probe, the later of equals).
+/// Removes all but the newest `keep` and the best (workspace::bestCheckpoint).
 /// Failures are ignored: the next call tries again.
 void removeOldCheckpoints(const std::filesystem::path& runFolder, std::int64_t keep);
 
