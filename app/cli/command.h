@@ -34,6 +34,8 @@ Command addExport(CLI::App& root);
 Command addConvert(CLI::App& root);
 Command addMerge(CLI::App& root);
 Command addExtract(CLI::App& root);
+Command addReport(CLI::App& root);
+Command addOptions(CLI::App& root);
 Command addInspect(CLI::App& root);
 Command addDevices(CLI::App& root);
 Command addBench(CLI::App& root);

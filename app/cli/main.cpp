@@ -138,6 +138,8 @@ int run(int argc, char** argv) {
                                          addConvert(root),
                                          addMerge(root),
                                          addExtract(root),
+                                         addReport(root),
+                                         addOptions(root),
                                          addInspect(root),
                                          addDevices(root),
                                          addBench(root)};

@@ -4,6 +4,8 @@
 #include "app/cli/run_job.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/fork_run.h"
+#include "core/workspace/report.h"
 #include "core/workspace/run_folder.h"
 
 namespace likeness::cli {
@@ -16,7 +18,7 @@ namespace {
 struct TrainArguments {
   explicit TrainArguments(CLI::App& app) : flags(app) {}
   Flags flags;
-  fs::path project, base, config, out;
+  fs::path project, base, config, out, fork;
   ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
   bool resume = false, printConfig = false;
@@ -110,7 +112,7 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
       request.classImageFolder = project->folder / "class-images";
       request.cacheFolder = project->folder / "cache";
     }
-  } else if (!continues(a.out)) {
+  } else if (!continues(a.out) && a.fork.empty()) {
     const auto base = baseModel(a);
     if (!base) return fail(base.error());
     auto recipe = workspace.recommendedRecipe(*base);
@@ -124,13 +126,18 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
     if (!run) return fail(run.error());
     request = std::move(*run);
   }
+  if (!a.fork.empty()) {
+    auto run = workspace::readRunRequest(a.fork);
+    if (!run) return fail(run.error());
+    request = std::move(*run);
+  }
   if (!a.config.empty())
     if (const auto read = config::applyYamlFile(request, a.config); !read)
       return fail(read.error());
   if (const auto applied = applyFlags(a, request, workspace); !applied)
     return fail(applied.error());
   if (!a.out.empty()) request.runFolder = a.out;
-  request.resume = a.resume;
+  request.resume = a.resume || !a.fork.empty();
   return request;
 }
 
@@ -145,8 +152,11 @@ std::string summary(const CommandResult& result, const TrainRequest& request) {
     return "Nothing was left to do: the run " + run + " has its " + figure(result, "steps") +
            " steps.\nTo train it further: likeness-cli train --out " + run +
            " --resume --steps N\n";
+  const std::string advice =
+      result.json.contains("advice") ? figure(result, "advice") + "\n" : std::string();
   return "Trained " + figure(result, "steps") + " steps in " + figure(result, "total_s") + " s (" +
-         figure(result, "step_s_median") + " s a step). The run is " + run +
+         figure(result, "step_s_median") + " s a step). The run is " + run + "\n" + advice +
+         "Its report: " + (request.runFolder / workspace::kReportFile).string() +
          "\nTry it: likeness-cli generate --model " + run + " --prompt \"a photo of " +
          request.subject.token + " " + request.subject.classWord + "\" --out pictures\n";
 }
@@ -169,6 +179,9 @@ Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
                       : "--photos is required: photos, or folders of them"}});
   if (request->runFolder.empty())
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
+  if (!a.fork.empty())
+    if (const auto forked = workspace::forkRun(a.fork, *request); !forked)
+      return fail(forked.error());
   auto result = runJob(*request, workspace);
   if (!result) return result;
   result->json["run"] = request->runFolder.string();
@@ -184,6 +197,7 @@ Examples
   likeness-cli train --photos my-dog/ --class dog --out runs/bo
   likeness-cli train --photos my-dog/ --class dog --method lora --rank 8 --steps 300 --out runs/bo-lora
   likeness-cli train --out runs/bo --resume               continue after Ctrl-C, a crash or a power cut
+  likeness-cli train --fork runs/bo --learning-rate 1e-6 --steps 900 --out runs/bo-slow     go on under other options
   likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
   likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
 Ctrl-C stops after the step under way and keeps a checkpoint.)";
@@ -216,6 +230,11 @@ Command addTrain(CLI::App& root) {
   app->add_flag("--resume",
                 a->resume,
                 "Continue the run in --out (or the project's last one); begins when there is none");
+  app->add_option("--fork",
+                  a->fork,
+                  "Begin the run in --out with the weights, optimizer and step of this run's last "
+                  "checkpoint; options that are not given are its own")
+      ->type_name("RUN_DIR");
   app->add_flag("--print-config", a->printConfig, "Print every option as YAML and end");
   TrainRequest defaults;
   forEachSection(defaults, [&](std::string_view section, const auto& options) {

@@ -35,13 +35,14 @@ std::span<const Field<LossOptions>> fields<LossOptions>() {
            .max = 100,
            .step = 1,
            .advanced = true}),
-      field<&S::p2Gamma>({.key = "p2Gamma",
-                          .label = "P2 gamma",
-                          .help = "How strongly p2 prefers noisy levels. 1 is usual.",
-                          .min = 0,
-                          .max = 5,
-                          .step = 0.5,
-                          .advanced = true}),
+      field<&S::p2Gamma>(
+          {.key = "p2Gamma",
+           .label = "P2 gamma",
+           .help = "How strongly p2 prefers noisy levels. 1 is usual, 0.5 is milder.",
+           .min = 0,
+           .max = 5,
+           .step = 0.5,
+           .advanced = true}),
       field<&S::noiseOffset>(
           {.key = "noiseOffset",
            .label = "Noise offset",
@@ -75,19 +76,20 @@ std::span<const Field<LossOptions>> fields<LossOptions>() {
                             .advanced = true}),
       field<&S::timestepMean>({.key = "timestepMean",
                                .label = "Centre of the noise levels",
-                               .help = "Of logit-normal: 0 is the middle, positive prefers noisy "
-                                       "levels (composition), negative clear ones (detail).",
+                               .help = "Of logit-normal: 0 is the middle. Raise it to prefer noisy "
+                                       "levels (composition), lower it for clear ones (detail).",
                                .min = -5,
                                .max = 5,
                                .step = 0.5,
                                .advanced = true}),
-      field<&S::timestepSpread>({.key = "timestepSpread",
-                                 .label = "Spread of the noise levels",
-                                 .help = "Of logit-normal: smaller keeps closer to the centre.",
-                                 .min = 0.05,
-                                 .max = 5,
-                                 .step = 0.1,
-                                 .advanced = true}),
+      field<&S::timestepSpread>(
+          {.key = "timestepSpread",
+           .label = "Spread of the noise levels",
+           .help = "Of logit-normal: smaller keeps closer to the centre. 1 is usual.",
+           .min = 0.05,
+           .max = 5,
+           .step = 0.1,
+           .advanced = true}),
       field<&S::timestepMin>(
           {.key = "timestepMin",
            .label = "Lowest noise level",
@@ -166,7 +168,8 @@ std::span<const Field<DataOptions>> fields<DataOptions>() {
       field<&S::augmentations>({.key = "augmentations",
                                 .label = "Copies of each photo",
                                 .help = "How many differently cropped and coloured copies of a "
-                                        "photo are prepared, when random crops or colours are on.",
+                                        "photo are prepared, when random crops or colours are on. "
+                                        "More vary better and take longer to prepare.",
                                 .min = 1,
                                 .max = 64,
                                 .step = 1,
@@ -195,15 +198,18 @@ std::span<const Field<PriorOptions>> fields<PriorOptions>() {
            .help = "A folder of pictures of other things of the class, used in place of pictures "
                    "that the model makes. For classes that the model draws badly.",
            .advanced = true}),
-      field<&S::weight>({.key = "priorWeight",
-                         .label = "Protect the class",
-                         .help = "How much keeping the class counts against learning the subject.",
-                         .min = 0,
-                         .max = 10,
-                         .step = 0.1}),
+      field<&S::weight>(
+          {.key = "priorWeight",
+           .label = "Protect the class",
+           .help = "How much keeping the class counts against learning the subject. Raise it when "
+                   "other things of the class begin to look like the subject.",
+           .min = 0,
+           .max = 10,
+           .step = 0.1}),
       field<&S::negativePrompt>({.key = "classNegativePrompt",
                                  .label = "Class pictures without",
-                                 .help = "What class pictures should not show.",
+                                 .help = "What class pictures should not show. Fill it in when "
+                                         "they come out with flaws of one kind.",
                                  .advanced = true}),
       Rows::sampler({.key = "classSampler", .label = "Class picture sampler", .advanced = true}),
       Rows::steps({.key = "classSteps", .label = "Class picture steps", .advanced = true}),
@@ -227,8 +233,9 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
   static constexpr std::array rows{
       field<&S::sampleEvery>({.key = "sampleEvery",
                               .label = "Show samples every",
-                              .help = "Steps between sample pictures. 0 is a tenth of the run but "
-                                      "at least 50, -1 never.",
+                              .help =
+                                  "Steps between sample pictures. 0 is a tenth of the run but "
+                                  "at least 50, -1 never; more often shows more and costs time.",
                               .unit = "steps",
                               .min = -1,
                               .max = 1000000,
@@ -237,14 +244,14 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
                                 .label = "Sample prompts",
                                 .help = "One picture is made of each. Keep one of the plain class "
                                         "to see that it stays as it was."}),
-      field<&S::sampleSeed>(
-          {.key = "sampleSeed",
-           .label = "Sample seed",
-           .help = "All samples start from the same noise, so that they can be compared.",
-           .min = 0,
-           .max = 9007199254740991.0,
-           .step = 1,
-           .advanced = true}),
+      field<&S::sampleSeed>({.key = "sampleSeed",
+                             .label = "Sample seed",
+                             .help = "All samples start from the same noise, so that they can be "
+                                     "compared. Change it when this noise makes odd pictures.",
+                             .min = 0,
+                             .max = 9007199254740991.0,
+                             .step = 1,
+                             .advanced = true}),
       Rows::sampler({.key = "sampleSampler", .label = "Sample sampler", .advanced = true}),
       Rows::steps({.key = "sampleSteps", .label = "Sample steps", .advanced = true}),
       Rows::guidance({.key = "sampleGuidance", .label = "Sample guidance", .advanced = true}),
@@ -258,7 +265,8 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
       field<&S::probeEvery>({.key = "probeEvery",
                              .label = "Measure every",
                              .help = "Steps between measurements of the true loss. 0 is a "
-                                     "twentieth of the run but at least 40, -1 never.",
+                                     "twentieth of the run but at least 40, -1 never; without it "
+                                     "nothing tells when it is enough.",
                              .unit = "steps",
                              .min = -1,
                              .max = 1000000,
@@ -282,32 +290,32 @@ template <>
 std::span<const Field<CheckpointOptions>> fields<CheckpointOptions>() {
   using S = CheckpointOptions;
   static constexpr std::array rows{
-      field<&S::every>(
-          {.key = "checkpointEvery",
-           .label = "Save every",
-           .help = "Steps between checkpoints. 0 saves as often as it hardly costs time.",
-           .unit = "steps",
-           .min = 0,
-           .max = 1000000,
-           .step = 10,
-           .advanced = true}),
-      field<&S::minutes>(
-          {.key = "checkpointMinutes",
-           .label = "Save at least every",
-           .help = "Also saves when so many minutes have passed. 0 leaves it to the steps.",
-           .unit = "minutes",
-           .min = 0,
-           .max = 100000,
-           .step = 5,
-           .advanced = true}),
-      field<&S::keep>(
-          {.key = "checkpointKeep",
-           .label = "Checkpoints kept",
-           .help = "Older ones are removed. At least two, so that a damaged one never ends a run.",
-           .min = 2,
-           .max = 1000,
-           .step = 1,
-           .advanced = true}),
+      field<&S::every>({.key = "checkpointEvery",
+                        .label = "Save every",
+                        .help = "Steps between checkpoints. 0 saves as often as it hardly costs "
+                                "time; set it to have certain steps.",
+                        .unit = "steps",
+                        .min = 0,
+                        .max = 1000000,
+                        .step = 10,
+                        .advanced = true}),
+      field<&S::minutes>({.key = "checkpointMinutes",
+                          .label = "Save at least every",
+                          .help = "Also saves when so many minutes have passed. 0 leaves it to the "
+                                  "steps; set it where power cuts are common.",
+                          .unit = "minutes",
+                          .min = 0,
+                          .max = 100000,
+                          .step = 5,
+                          .advanced = true}),
+      field<&S::keep>({.key = "checkpointKeep",
+                       .label = "Checkpoints kept",
+                       .help = "Older ones are removed. At least two, so that a damaged one never "
+                               "ends a run; more let you go further back.",
+                       .min = 2,
+                       .max = 1000,
+                       .step = 1,
+                       .advanced = true}),
   };
   return rows;
 }

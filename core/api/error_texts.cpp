@@ -206,8 +206,9 @@ constexpr Row kRows[] = {
     {ErrorCode::NonFinite,
      "non_finite",
      kInternal,
-     "[{what}|The training] stopped being a number at step {step}.",
-     "[The last good state is in {folder}. ]Lower the learning rate and continue from there."},
+     "[{what}|The training] stopped being a number[ at step {step}].",
+     "[{fix}|The last good state is in {folder}. Lower the learning rate and continue from there.|"
+     "Lower the learning rate.]"},
     {ErrorCode::PhotoChanged,
      "photo_changed",
      kInput,

@@ -39,9 +39,11 @@ template <>
 std::span<const Field<SubjectOptions>> fields<SubjectOptions>() {
   using S = SubjectOptions;
   static constexpr std::array rows{
-      field<&S::name>({.key = "subjectName",
-                       .label = "Name",
-                       .help = "Your own name for the subject, shown in the window only."}),
+      field<&S::name>(
+          {.key = "subjectName",
+           .label = "Name",
+           .help =
+               "Your own name for the subject, shown in the window only. Change it as you like."}),
       field<&S::token>({.key = "token",
                         .label = "Identifier",
                         .help = "The rare word that will mean your subject in prompts. It should "
@@ -59,7 +61,8 @@ std::span<const Field<SubjectOptions>> fields<SubjectOptions>() {
       field<&S::classPrompt>(
           {.key = "classPrompt",
            .label = "Class caption",
-           .help = "Describes the class pictures. It must not contain the identifier.",
+           .help = "Describes the class pictures. It must not contain the identifier; change it "
+                   "when the photo caption says more than the class.",
            .advanced = true}),
   };
   return rows;
@@ -89,7 +92,8 @@ std::span<const Field<ComputeOptions>> fields<ComputeOptions>() {
   static constexpr std::array rows{
       field<&S::device>({.key = "device",
                          .label = "Compute on",
-                         .help = "auto takes the best device; cpu, cuda or cuda:1 choose one.",
+                         .help = "auto takes the best device. cpu, cuda or cuda:1 choose one, when "
+                                 "several programs share them.",
                          .advanced = true}),
       field<&S::dtype>({.key = "dtype",
                         .label = "Precision",
@@ -98,20 +102,20 @@ std::span<const Field<ComputeOptions>> fields<ComputeOptions>() {
                         .advanced = true}),
       field<&S::threads>({.key = "threads",
                           .label = "Threads",
-                          .help = "0 uses every core.",
+                          .help = "0 uses every core. Fewer leave some to other programs.",
                           .min = 0,
                           .max = 1024,
                           .step = 1,
                           .advanced = true}),
-      field<&S::memoryLimit>(
-          {.key = "memoryLimit",
-           .label = "Memory limit",
-           .help = "The run is refused when it would need more. 0 allows what is free.",
-           .unit = "MiB",
-           .min = 0,
-           .max = 1e9,
-           .step = 256,
-           .advanced = true}),
+      field<&S::memoryLimit>({.key = "memoryLimit",
+                              .label = "Memory limit",
+                              .help = "The run is refused when it would need more. 0 allows what "
+                                      "is free; set it to leave memory to other programs.",
+                              .unit = "MiB",
+                              .min = 0,
+                              .max = 1e9,
+                              .step = 256,
+                              .advanced = true}),
   };
   return rows;
 }

@@ -46,7 +46,7 @@ enum class ErrorCode {
   NoCheckpoint,       ///< {folder} has none, or not {checkpoint}
   NotEnoughMemory,  ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
   DeviceMissing,    ///< {device}
-  NonFinite,        ///< {what} became NaN or infinite at step {step}; last good state is {folder}
+  NonFinite,        ///< {what} became NaN or infinite at step {step}; last good state is {folder}; {fix}
   PhotoChanged,     ///< {file} was changed or removed during the run
   EngineMissing,    ///< the engine module could not be loaded: {reason}
 };

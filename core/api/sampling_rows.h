@@ -10,12 +10,15 @@ namespace likeness::api {
 inline constexpr std::string_view kSamplerHelp =
     "The method that turns noise into a picture. DPM++ 2M and UniPC need few steps, DDIM is the "
     "classic, Heun and DPM++ SDE take twice the time per step; LCM needs a model made for it.";
-inline constexpr std::string_view kStepsHelp = "More steps give cleaner pictures and take longer.";
+inline constexpr std::string_view kStepsHelp =
+    "More steps give cleaner pictures and take longer. 20 suit the faster samplers, 50 the classic "
+    "ones.";
 inline constexpr std::string_view kGuidanceHelp =
     "How closely a picture follows the words. Higher is more literal and more contrasty; 1 turns "
     "guidance off.";
 inline constexpr std::string_view kKarrasHelp =
-    "Spends more of the steps on fine detail. For Euler, Heun, DPM++ and UniPC.";
+    "Spends more of the steps on fine detail, when that is rough. For Euler, Heun, DPM++ and "
+    "UniPC.";
 inline constexpr std::string_view kExponentialHelp =
     "Spends most of the steps on fine detail, in place of Karras spacing. For the same samplers.";
 inline constexpr std::string_view kSpacingHelp =
@@ -25,10 +28,10 @@ inline constexpr std::string_view kZeroSnrHelp =
     "Lets pictures become very dark or very bright. auto does as the model says; only for models "
     "that predict velocity.";
 inline constexpr std::string_view kGuidanceRescaleHelp =
-    "Takes back the harsh contrast of strong guidance: 0 not at all, 0.7 is usual with zero SNR.";
+    "Takes back the harsh contrast of strong guidance. 0 not at all; 0.7 is usual with zero SNR.";
 inline constexpr std::string_view kClipSkipHelp =
-    "Ends the text encoder this many layers early: 1 is its last layer, 2 the one before, as some "
-    "models (of drawings, mostly) were trained.";
+    "Ends the text encoder this many layers early: 1 is its last layer. 2, the one before, is for "
+    "models that were trained so (of drawings, mostly).";
 inline constexpr std::string_view kEtaHelp =
     "Fresh noise added in each step: 0 gives the same picture again, 1 is fully random. For DDIM "
     "only.";

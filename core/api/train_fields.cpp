@@ -14,16 +14,15 @@ std::span<const Field<TrainingOptions>> fields<TrainingOptions>() {
                    "file. lora trains a small adapter: "
                    "faster, less memory, a file of a few megabytes. textual-inversion learns a "
                    "new word alone: the smallest file, the roughest likeness."}),
-      field<&S::steps>(
-          {.key = "steps",
-           .label = "Training steps",
-           .help =
-               "How many steps to train. 0 computes it from the strength and the number of photos.",
-           .unit = "steps",
-           .min = 0,
-           .max = 1000000,
-           .step = 10,
-           .advanced = true}),
+      field<&S::steps>({.key = "steps",
+                        .label = "Training steps",
+                        .help = "How many steps to train. 0 computes it from the strength and the "
+                                "number of photos; set it to compare runs.",
+                        .unit = "steps",
+                        .min = 0,
+                        .max = 1000000,
+                        .step = 10,
+                        .advanced = true}),
       field<&S::passesPerPhoto>({.key = "passesPerPhoto",
                                  .label = "How much it learns",
                                  .help = "How often each photo is studied. Too little and the "
@@ -33,19 +32,20 @@ std::span<const Field<TrainingOptions>> fields<TrainingOptions>() {
                                  .min = 1,
                                  .max = 10000,
                                  .step = 10}),
-      field<&S::batchSize>({.key = "batchSize",
-                            .label = "Photos per step",
-                            .help = "Photos studied at once, with as many class pictures beside "
-                                    "them. More needs more memory.",
-                            .min = 1,
-                            .max = 64,
-                            .step = 1,
-                            .advanced = true}),
+      field<&S::batchSize>(
+          {.key = "batchSize",
+           .label = "Photos per step",
+           .help = "Photos studied at once, with as many class pictures beside "
+                   "them. Raise it for steadier training when there is memory to spare.",
+           .min = 1,
+           .max = 64,
+           .step = 1,
+           .advanced = true}),
       field<&S::gradientAccumulation>(
           {.key = "gradientAccumulation",
            .label = "Batches per step",
-           .help =
-               "Batches gathered before the model changes: like a larger batch without its memory.",
+           .help = "Batches gathered before the model changes: like a larger batch without its "
+                   "memory. Raise it when training swings and memory is short.",
            .min = 1,
            .max = 256,
            .step = 1,
@@ -67,13 +67,15 @@ std::span<const Field<TrainingOptions>> fields<TrainingOptions>() {
       field<&S::trainTextEncoder>(
           {.key = "trainTextEncoder",
            .label = "Train the text encoder",
-           .help = "Also teaches the part that reads the words. Better "
-                   "likeness, more memory. For the full method; adapters have their own switch.",
+           .help =
+               "Also teaches the part that reads the words. Better likeness, more memory; turn it "
+               "off when memory is short. For the full method, adapters have their own switch.",
            .advanced = true}),
       field<&S::textEncoderLearningRate>(
           {.key = "textEncoderLearningRate",
            .label = "Text encoder learning rate",
-           .help = "Learning rate of the text encoder alone. 0 uses the common one.",
+           .help = "Learning rate of the text encoder alone. 0 uses the common one; a lower one "
+                   "keeps scenes closer to the words.",
            .min = 0,
            .max = 1,
            .step = 1e-6,
@@ -92,58 +94,61 @@ std::span<const Field<TrainingOptions>> fields<TrainingOptions>() {
                              .label = "Learning rate over time",
                              .help = "constant keeps it; linear, cosine and polynomial let it fall "
                                      "to zero towards the end, "
-                                     "cosine-restarts several times.",
+                                     "cosine-restarts several times. cosine suits long runs.",
                              .advanced = true}),
       field<&S::lrWarmup>(
           {.key = "lrWarmup",
            .label = "Warm-up",
-           .help = "Part of the steps during which the learning rate rises from zero.",
+           .help = "Part of the steps during which the learning rate rises from zero. 0.05 helps "
+                   "when the first steps already spoil the pictures.",
            .unit = "of the steps",
            .min = 0,
            .max = 1,
            .step = 0.05,
            .advanced = true}),
-      field<&S::lrCycles>(
-          {.key = "lrCycles",
-           .label = "Restarts",
-           .help = "How often cosine-restarts falls from the full learning rate to zero.",
-           .min = 1,
-           .max = 1000,
-           .step = 1,
-           .advanced = true}),
-      field<&S::lrPower>(
-          {.key = "lrPower",
-           .label = "Power",
-           .help = "Of the polynomial schedule: 1 is linear, more falls faster at first.",
-           .min = 0.1,
-           .max = 10,
-           .step = 0.5,
-           .advanced = true}),
-      field<&S::maxGradNorm>({.key = "maxGradNorm",
-                              .label = "Gradient limit",
-                              .help = "Longer gradients are shortened to this, which tames single "
-                                      "bad steps. 0 turns it off.",
-                              .min = 0,
-                              .max = 1e6,
-                              .step = 0.1,
-                              .advanced = true}),
-      field<&S::seed>(
-          {.key = "seed",
-           .label = "Seed",
-           .help = "Start of all randomness. The same seed and settings give the same result.",
+      field<&S::lrCycles>({.key = "lrCycles",
+                           .label = "Restarts",
+                           .help = "How often cosine-restarts falls from the full learning rate to "
+                                   "zero. Raise it for runs of thousands of steps.",
+                           .min = 1,
+                           .max = 1000,
+                           .step = 1,
+                           .advanced = true}),
+      field<&S::lrPower>({.key = "lrPower",
+                          .label = "Power",
+                          .help = "Of the polynomial schedule: 1 is linear, more falls faster at "
+                                  "first. Change it only to repeat a recipe.",
+                          .min = 0.1,
+                          .max = 10,
+                          .step = 0.5,
+                          .advanced = true}),
+      field<&S::maxGradNorm>(
+          {.key = "maxGradNorm",
+           .label = "Gradient limit",
+           .help = "Longer gradients are shortened to this, which tames single "
+                   "bad steps. Lower it when the gradient norm has peaks; 0 turns it off.",
            .min = 0,
-           .max = 9007199254740991.0,
-           .step = 1,
+           .max = 1e6,
+           .step = 0.1,
            .advanced = true}),
-      field<&S::resolution>({.key = "resolution",
-                             .label = "Resolution",
-                             .help = "Side of the square that photos are cropped to, a multiple of "
-                                     "8. 0 uses what the model was made for.",
-                             .unit = "px",
-                             .min = 0,
-                             .max = 4096,
-                             .step = 8,
-                             .advanced = true}),
+      field<&S::seed>({.key = "seed",
+                       .label = "Seed",
+                       .help = "Start of all randomness. The same seed and settings give the same "
+                               "result; another shows how much of it is luck.",
+                       .min = 0,
+                       .max = 9007199254740991.0,
+                       .step = 1,
+                       .advanced = true}),
+      field<&S::resolution>(
+          {.key = "resolution",
+           .label = "Resolution",
+           .help = "Side of the square that photos are cropped to, a multiple of "
+                   "8. 0 uses what the model was made for; lower it when memory is short.",
+           .unit = "px",
+           .min = 0,
+           .max = 4096,
+           .step = 8,
+           .advanced = true}),
       field<&S::flip>({.key = "flip",
                        .label = "Mirror photos",
                        .help = "Mirrors photos at random. Leave it off for faces, writing and "
@@ -189,7 +194,8 @@ std::span<const Field<LoraOptions>> fields<LoraOptions>() {
                              .advanced = true}),
       field<&S::alpha>({.key = "alpha",
                         .label = "Adapter alpha",
-                        .help = "The adapter acts with alpha / rank. 0 sets it equal to the rank.",
+                        .help = "The adapter acts with alpha / rank. 0 sets it equal to the rank; "
+                                "change it only to repeat a recipe.",
                         .min = 0,
                         .max = 4096,
                         .step = 1,
@@ -197,15 +203,18 @@ std::span<const Field<LoraOptions>> fields<LoraOptions>() {
       field<&S::learningRate>(
           {.key = "loraLearningRate",
            .label = "How strongly the adapter learns",
-           .help = "Learning rate of an adapter, usually far higher than that of the whole model.",
+           .help = "Learning rate of an adapter, usually far higher than that of the whole model. "
+                   "Lower it if pictures become garish or all alike.",
            .min = 0,
            .max = 1,
            .step = 1e-5,
            .advanced = true}),
-      field<&S::targets>({.key = "targets",
-                          .label = "Adapted layers",
-                          .help = "Ends of the names of the layers that get an adapter.",
-                          .advanced = true}),
+      field<&S::targets>(
+          {.key = "targets",
+           .label = "Adapted layers",
+           .help = "Ends of the names of the layers that get an adapter. Fewer make a smaller "
+                   "file; to_q to_k to_v to_out.0 is the usual smaller choice.",
+           .advanced = true}),
       field<&S::textEncoder>({.key = "loraTextEncoder",
                               .label = "Adapt the text encoder",
                               .help = "Also puts the adapter on the part that reads the words. "
@@ -228,11 +237,11 @@ std::span<const Field<EmbeddingOptions>> fields<EmbeddingOptions>() {
                           .max = 32,
                           .step = 1,
                           .advanced = true}),
-      field<&S::initialWord>(
-          {.key = "initialWord",
-           .label = "Begins as",
-           .help = "The word whose meaning the new one begins with. Empty takes the class word.",
-           .advanced = true}),
+      field<&S::initialWord>({.key = "initialWord",
+                              .label = "Begins as",
+                              .help = "The word whose meaning the new one begins with. Empty takes "
+                                      "the class word; name a closer one when there is one.",
+                              .advanced = true}),
       field<&S::learningRate>(
           {.key = "embeddingLearningRate",
            .label = "How strongly the word is learned",
@@ -293,7 +302,8 @@ std::span<const Field<OptimizerOptions>> fields<OptimizerOptions>() {
                           .advanced = true}),
       field<&S::weightDecay>({.key = "weightDecay",
                               .label = "Weight decay",
-                              .help = "Pulls weights gently towards zero in every step.",
+                              .help = "Pulls weights gently towards zero in every step. Raise it a "
+                                      "little when long runs become garish.",
                               .min = 0,
                               .max = 10,
                               .step = 0.01,
@@ -318,25 +328,30 @@ std::span<const Field<MemoryOptions>> fields<MemoryOptions>() {
       field<&S::checkpointing>(
           {.key = "checkpointing",
            .label = "Compute twice",
-           .help = "Keeps less for the backward pass and computes it again: much less memory for "
-                   "about a fifth more time. The result is the same.",
+           .help =
+               "Keeps less for the backward pass and computes it again: much less memory for "
+               "about a fifth more time. The result is the same; turn it on when memory is short.",
            .advanced = true}),
       field<&S::stepInBackward>(
           {.key = "stepInBackward",
            .label = "Update while computing",
            .help = "Updates each weight as soon as its gradient is known, so that gradients never "
-                   "lie in memory together. Needs one batch per step and no gradient limit.",
+                   "lie in memory together. For large models; needs one batch per step and no "
+                   "gradient limit.",
            .advanced = true}),
       field<&S::bf16Weights>({.key = "bf16Weights",
                               .label = "Half-size weights",
                               .help = "Full method: keeps weights in bf16 and rounds changes at "
-                                      "random, for half the memory. Slightly less exact.",
+                                      "random, for half the memory. Slightly less exact; for "
+                                      "models that do not fit otherwise.",
                               .advanced = true}),
-      field<&S::offload>({.key = "offload",
-                          .label = "Put away what rests",
-                          .help = "Parts that are not trained leave the memory while they are not "
-                                  "needed. Saves memory for a little time around samples.",
-                          .advanced = true}),
+      field<&S::offload>(
+          {.key = "offload",
+           .label = "Put away what rests",
+           .help =
+               "Parts that are not trained leave the memory while they are not "
+               "needed. Turn it on when memory is short; it costs a little time around samples.",
+           .advanced = true}),
   };
   return rows;
 }

@@ -52,7 +52,7 @@ struct RunSummary {
   std::vector<std::int64_t> checkpoints;  ///< steps, ascending; only valid ones
   std::int64_t steps = 0;                 ///< planned
   bool finished = false;
-  std::optional<std::int64_t> best;  ///< step with the lowest subject probe
+  std::optional<std::int64_t> best;  ///< step with the best balance of the probes
 };
 
 /// What a file or folder can be used as; `ModelReport::kind` says it more closely, in words.

@@ -32,6 +32,9 @@ api::Result<void> applyYaml(api::TrainRequest& request,
 /// The same for a file, whose folder is the base of relative paths.
 api::Result<void> applyYamlFile(api::TrainRequest& request, const std::filesystem::path& file);
 
+/// The guide's page of every option of training, as Markdown made from the field tables.
+std::string optionsPage();
+
 /// The candidate with the smallest edit distance to `name`, case aside; empty when none is near.
 std::string nearestName(std::string_view name, std::span<const std::string> candidates);
 

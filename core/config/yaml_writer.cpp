@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/config/config.h"
+#include "core/config/field_text.h"
 
 namespace likeness::config {
 namespace {
@@ -31,7 +32,9 @@ std::string number(double value) {
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }
 
-std::string text(const FieldValue& value) {
+}  // namespace
+
+std::string yamlText(const FieldValue& value) {
   if (const auto* v = std::get_if<bool>(&value)) return *v ? "true" : "false";
   if (const auto* v = std::get_if<std::int64_t>(&value)) return std::to_string(*v);
   if (const auto* v = std::get_if<double>(&value)) return number(*v);
@@ -41,6 +44,8 @@ std::string text(const FieldValue& value) {
     list.append(list.size() > 1 ? ", " : "").append(scalar(item));
   return list + "]";
 }
+
+namespace {
 
 std::string comment(const api::FieldInfo& info) {
   std::string line = "  # " + std::string(info.label);
@@ -94,7 +99,7 @@ std::string toYaml(const api::TrainRequest& request, bool comments) {
     out += std::string(section) + ":\n";
     for (const api::Field<S>& row : api::fields<S>()) {
       if (comments) out += comment(row);
-      out += "  " + std::string(row.key) + ": " + text(row.get(options)) + "\n";
+      out += "  " + std::string(row.key) + ": " + yamlText(row.get(options)) + "\n";
     }
   });
   for (const auto& [key, path] : {std::pair("runFolder", request.runFolder),

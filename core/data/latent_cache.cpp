@@ -3,6 +3,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/flip.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
 
 #include <charconv>
@@ -26,6 +27,15 @@ nn::PictureSize sizeFrom(const at::Tensor& numbers) {
 std::string text(double value) {
   char buffer[32];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+/// An autoencoder that overflows would spoil every step; its picture is named instead.
+api::Result<Latents> checked(Latents latents, const TrainingPicture& picture) {
+  if (at::isfinite(latents.mean).all().item<bool>() && at::isfinite(latents.std).all().item<bool>())
+    return latents;
+  return api::fail(api::ErrorCode::NonFinite,
+                   {{"what", "The encoding of " + picture.file.string()},
+                    {"fix", "Leave that picture out, or choose another autoencoder (--vae)."}});
 }
 
 }  // namespace
@@ -61,7 +71,8 @@ bool LatentCache::fits(const tensor::StateDict& cached) const {
 api::Result<Latents> LatentCache::get(const TrainingPicture& picture, bool mirrored) const {
   const auto file = fileOf(picture, mirrored);
   if (auto cached = tensor::loadSafetensors(file); cached && fits(*cached))
-    return Latents{cached->at("mean"), cached->at("std"), sizeFrom(cached->at("size"))};
+    return checked(Latents{cached->at("mean"), cached->at("std"), sizeFrom(cached->at("size"))},
+                   picture);
 
   auto read = readPicture(picture, m_resolution);
   if (!read) return api::fail(read.error());
@@ -74,6 +85,7 @@ api::Result<Latents> LatentCache::get(const TrainingPicture& picture, bool mirro
   const auto kept = [](const at::Tensor& t) { return t[0].to(at::kCPU, at::kFloat).contiguous(); };
   Latents latents{
       kept(posterior.mean), kept(posterior.std), mirrored ? read->mirroredSize : read->size};
+  if (auto finite = checked(latents, picture); !finite) return finite;
   if (auto made = base::makeFolder(m_folder); !made) return api::fail(made.error());
   const at::Tensor size = at::tensor(at::IntArrayRef(latents.size.numbers()), at::kLong);
   auto saved = tensor::saveSafetensors(

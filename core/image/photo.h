@@ -44,6 +44,13 @@ api::Image cropAndResize(const api::Image& image,
 /// Fits into maxSide x maxSide, keeps the aspect, never enlarges.
 api::Image thumbnail(const api::Image& image, int maxSide);
 
+/// Lossy WebP, for pages that embed pictures. Empty when it cannot be encoded.
+std::string encodeWebp(const api::Image& image);
+/// How far two Rgb8 pictures differ in their large forms and colours: 1 - the correlation of their
+/// 16 x 16 averages, 0 (the same) to 2; 1 = unrelated. It tells whether a seed still gives the same
+/// composition, not whether a different one shows the same kind of thing.
+double structureDistance(const api::Image& a, const api::Image& b);
+
 /// Checks of one photo (blur, small for `resolution`, black bars, dark); sentences in English.
 std::vector<api::PhotoFinding> checkPhoto(const api::Image& image, int resolution);
 /// 64-bit perceptual hash (DCT); Hamming distance at most 6 = nearly the same.

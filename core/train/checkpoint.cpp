@@ -78,18 +78,11 @@ api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
 
 void removeOldCheckpoints(const fs::path& runFolder, std::int64_t keep) {
   auto found = workspace::listCheckpoints(runFolder);
-  fs::path best;
-  std::optional<double> lowest;
-  for (const auto& checkpoint : found)
-    if (const auto manifest = workspace::readManifest(checkpoint.folder);
-        manifest && manifest->probeSubject && (!lowest || *manifest->probeSubject <= *lowest)) {
-      lowest = manifest->probeSubject;
-      best = checkpoint.folder;
-    }
+  const auto best = workspace::bestCheckpoint(found);
   while (static_cast<std::int64_t>(found.size()) > keep) {
     const fs::path folder = found.front().folder;
     found.erase(found.begin());
-    if (folder == best) continue;
+    if (best && folder == best->folder) continue;
     if (auto gone = discard(folder); !gone)
       base::log(base::LogLevel::Warning, "an old checkpoint stays: " + api::message(gone.error()));
   }

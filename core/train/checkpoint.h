@@ -25,7 +25,7 @@ api::Result<std::filesystem::path> saveCheckpoint(const std::filesystem::path& r
                                                   workspace::CheckpointManifest manifest,
                                                   const CheckpointTensors& tensors,
                                                   std::map<std::string, std::string> metadata = {});
-/// Removes all but the newest `keep` and the best (lowest subject probe, the later of equals).
+/// Removes all but the newest `keep` and the best (workspace::bestCheckpoint).
 /// Failures are ignored: the next call tries again.
 void removeOldCheckpoints(const std::filesystem::path& runFolder, std::int64_t keep);
 

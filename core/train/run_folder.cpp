@@ -1,20 +1,22 @@
 // run.yaml and inputs.json.
 #include "core/train/run_folder.h"
 
+#include <torch/version.h>
+
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
 #include "core/train/recipe.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "likeness_version.h"
 
 namespace likeness::train {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
+using workspace::kInputsFile;
 
 namespace {
-
-constexpr std::string_view kInputsFile = "inputs.json";
 
 std::string shortest(double value) {
   char buffer[32];
@@ -52,7 +54,9 @@ RunInputs::Picture describe(const data::TrainingPicture& picture) {
 }
 
 api::Result<void> writeInputs(const fs::path& runFolder, const RunInputs& inputs) {
-  const ordered_json json{{"device", inputs.device},
+  const ordered_json json{{"version", kVersion},
+                          {"libtorch", TORCH_VERSION},
+                          {"device", inputs.device},
                           {"dtype", inputs.dtype},
                           {"threads", inputs.threads},
                           {"photos", toJson(inputs.photos)},

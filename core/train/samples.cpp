@@ -1,11 +1,10 @@
 // Samples through the same generator as every other picture.
 #include "core/train/samples.h"
 
-#include <cstdio>
-
 #include "core/base/file_system.h"
 #include "core/generate/picture_file.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/run_folder.h"
 
 namespace likeness::train {
 
@@ -38,23 +37,11 @@ api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter)
       continue;
     }
     if (!latents->defined()) return {};  // stopped
-    char name[48];
-    std::snprintf(name,
-                  sizeof name,
-                  "%06lld-%02lld.png",
-                  static_cast<long long>(step),
-                  static_cast<long long>(i));
+    const auto file = m_recipe.runFolder / workspace::sampleFile(step, i);
     const api::Image image = m_generator.decode(*latents).front();
-    if (auto written = generate::writePicture(folder / name, image, request); !written)
-      return written;
-    reporter.picture({api::PictureKind::Sample,
-                      image,
-                      folder / name,
-                      step,
-                      i,
-                      total,
-                      request.prompt,
-                      request.seed});
+    if (auto written = generate::writePicture(file, image, request); !written) return written;
+    reporter.picture(
+        {api::PictureKind::Sample, image, file, step, i, total, request.prompt, request.seed});
   }
   return {};
 }

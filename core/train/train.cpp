@@ -60,7 +60,7 @@ class Job {
   const Clock::time_point m_start = Clock::now();
   const api::TrainRequest& m_request;
   const fs::path& m_resources;
-  base::Reporter& m_reporter;
+  RunRecorder m_reporter;
 
   api::TrainRequest m_recipe;  ///< complete
   int m_threads = 0;
@@ -316,11 +316,11 @@ Result<bool> Job::trainSteps() {
       *m_model, m_recipe, std::move(m_subjectLatents), std::move(m_classLatents), m_compute);
   if (m_checkpoint)
     if (auto restored = restore(trainer); !restored) return api::fail(restored.error());
-  auto metrics = MetricsLog::open(m_recipe.runFolder / workspace::kMetricsFile,
-                                  m_checkpoint ? m_checkpoint->manifest.metricsBytes : 0);
-  if (!metrics) return api::fail(metrics.error());
+  std::optional<std::int64_t> lastStep;
+  if (m_checkpoint) lastStep = m_checkpoint->manifest.step;
+  if (auto opened = m_reporter.open(m_recipe, lastStep); !opened) return api::fail(opened.error());
   SampleMaker samples(*m_model, m_recipe, m_compute);
-  TrainingLoop loop(trainer, samples, std::move(*metrics), m_recipe, m_photos, m_start, m_reporter);
+  TrainingLoop loop(trainer, samples, m_recipe, m_photos, m_start, m_reporter);
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();
   m_result.figures = loop.figures();

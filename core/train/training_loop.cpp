@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/tensor/device.h"
+#include "core/workspace/advisor.h"
 
 namespace likeness::train {
 
@@ -34,14 +35,12 @@ double median(std::vector<double> values) {
 
 TrainingLoop::TrainingLoop(Trainer& trainer,
                            SampleMaker& samples,
-                           MetricsLog metrics,
                            const api::TrainRequest& recipe,
                            std::vector<data::TrainingPicture> photos,
                            std::chrono::steady_clock::time_point jobStart,
-                           base::Reporter& reporter)
+                           RunRecorder& reporter)
     : m_trainer(trainer),
       m_samples(samples),
-      m_metrics(std::move(metrics)),
       m_recipe(recipe),
       m_photos(std::move(photos)),
       m_reporter(reporter),
@@ -59,19 +58,26 @@ api::Result<bool> TrainingLoop::run() {
   m_lastSave = Clock::now();
   if (m_step == 0)
     if (auto begun = begin(); !begun) return api::fail(begun.error());
-  while (m_step < m_recipe.training.steps && !m_reporter.stop().stop_requested())
+  while (!ended() && !m_reporter.stop().stop_requested())
     if (auto done = oneStep(); !done) return api::fail(done.error());
-  const bool finished = m_step >= m_recipe.training.steps;
   if (m_savedStep != m_step && m_step > 0)
-    if (auto saved = save(finished); !saved) return api::fail(saved.error());
-  return finished;
+    if (auto saved = save(ended()); !saved) return api::fail(saved.error());
+  m_reporter.report();
+  return ended();
 }
 
 bool TrainingLoop::due(std::int64_t every) const {
   return every > 0 && (m_step % every == 0 || m_step == m_recipe.training.steps);
 }
 
+bool TrainingLoop::ended() const {
+  return m_step >= m_recipe.training.steps ||
+         (m_recipe.watch.stopEarly && m_advice && m_advice->state == api::AdviceState::Drifting);
+}
+
 bool TrainingLoop::checkpointDue() const {
+  const double minutes = m_recipe.checkpoints.minutes;
+  if (minutes > 0 && seconds(Clock::now() - m_lastSave) >= 60 * minutes) return true;
   if (m_recipe.checkpoints.every > 0) return m_step % m_recipe.checkpoints.every == 0;
   return seconds(Clock::now() - m_lastSave) >=
          std::max(kSavingDistanceSeconds, m_saveSeconds / kSavingShare);
@@ -79,11 +85,16 @@ bool TrainingLoop::checkpointDue() const {
 
 /// The untrained model: what later probes and samples are compared with.
 api::Result<void> TrainingLoop::begin() {
-  if (due(m_recipe.watch.sampleEvery))
-    if (auto made = makeSamples(); !made) return made;
+  if (auto made = makeSamples(false); !made) return made;
   std::vector<MetricSample> samples;
   if (due(m_recipe.watch.probeEvery)) addProbe(samples);
-  return record(samples);
+  return m_reporter.record(std::move(samples));
+}
+
+api::Result<void> TrainingLoop::makeSamples(bool asked) {
+  if (!asked && !due(m_recipe.watch.sampleEvery)) return {};
+  const ShownWeights shown(m_trainer.optimizer());
+  return m_samples.make(m_step, m_reporter);
 }
 
 api::Result<void> TrainingLoop::oneStep() {
@@ -108,20 +119,13 @@ api::Result<void> TrainingLoop::oneStep() {
   row.push_back({m_step, Series::LearningRate, report->learningRate});
   row.push_back({m_step, Series::GradNorm, report->gradientNorm});
   row.push_back({m_step, Series::StepSeconds, stepSeconds});
-  if (auto recorded = record(row); !recorded) return recorded;
+  // Before the row, which tells how far the samples have drifted.
+  if (auto made = makeSamples(m_reporter.takeSampleRequest()); !made) return made;
+  if (auto recorded = m_reporter.record(std::move(row)); !recorded) return recorded;
   reportProgress();
-
-  const bool asked = m_reporter.takeSampleRequest();
-  if (asked || due(m_recipe.watch.sampleEvery))
-    if (auto made = makeSamples(); !made) return made;
-  if (m_reporter.takeCheckpointRequest() || checkpointDue())
-    return save(m_step >= m_recipe.training.steps);
+  if (due(m_recipe.watch.probeEvery)) advise();
+  if (m_reporter.takeCheckpointRequest() || checkpointDue()) return save(ended());
   return {};
-}
-
-api::Result<void> TrainingLoop::makeSamples() {
-  const ShownWeights shown(m_trainer.optimizer());
-  return m_samples.make(m_step, m_reporter);
 }
 
 void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
@@ -131,9 +135,9 @@ void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
     samples.push_back({m_step, Series::ProbeClass, *m_lastProbe->classHalf});
 }
 
-api::Result<void> TrainingLoop::record(const std::vector<MetricSample>& samples) {
-  for (const MetricSample& sample : samples) m_reporter.metric(sample);
-  return m_metrics.append(samples);
+void TrainingLoop::advise() {
+  m_advice = workspace::advise(m_reporter.history());
+  if (m_advice) m_reporter.advice(*m_advice);
 }
 
 void TrainingLoop::reportProgress() {
@@ -147,13 +151,12 @@ void TrainingLoop::reportProgress() {
 
 api::Result<void> TrainingLoop::save(bool finished) {
   const auto start = Clock::now();
-  if (auto synced = m_metrics.sync(); !synced) return synced;
+  if (auto synced = m_reporter.sync(); !synced) return synced;
   workspace::CheckpointManifest manifest;
   manifest.step = m_step;
   manifest.kind = m_recipe.training.method;
   if (manifest.kind == api::Method::Lora) manifest.alpha = m_recipe.lora.alpha;
   manifest.finished = finished;
-  manifest.metricsBytes = m_metrics.bytes();
   if (m_lastProbe) {
     manifest.probeSubject = m_lastProbe->subject;
     manifest.probeClass = m_lastProbe->classHalf;
@@ -169,11 +172,21 @@ api::Result<void> TrainingLoop::save(bool finished) {
   removeOldCheckpoints(m_recipe.runFolder, m_recipe.checkpoints.keep);
   m_lastCheckpoint = *folder;
   m_savedStep = m_step;
+  reportNowAndThen();
   m_lastSave = Clock::now();
   m_saveSeconds = seconds(m_lastSave - start);
   m_reporter.checkpoint({m_step, *folder});
   warnOfChangedPhotos();
   return {};
+}
+
+/// A checkpoint of a small model is written faster than a page with many pictures.
+void TrainingLoop::reportNowAndThen() {
+  const auto start = Clock::now();
+  if (seconds(start - m_lastReport) < m_reportSeconds / kSavingShare) return;
+  m_reporter.report();
+  m_lastReport = Clock::now();
+  m_reportSeconds = seconds(m_lastReport - start);
 }
 
 /// Training goes on, its latents are kept; but a later resume will ask for the photo.
@@ -187,6 +200,7 @@ void TrainingLoop::warnOfChangedPhotos() {
 
 api::Figures TrainingLoop::figures() const {
   api::Figures figures{{"steps", m_step}};
+  if (m_advice) figures.emplace_back("advice", api::sentence(*m_advice));
   if (!m_stepSeconds.empty()) {
     figures.emplace_back("step_s_median", median(m_stepSeconds));
     figures.emplace_back("first_step_s", m_firstStepSeconds);

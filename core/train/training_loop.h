@@ -5,9 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "core/base/reporter.h"
 #include "core/train/checkpoint.h"
-#include "core/train/metrics_log.h"
+#include "core/train/run_recorder.h"
 #include "core/train/samples.h"
 #include "core/train/trainer.h"
 
@@ -18,16 +17,15 @@ class TrainingLoop {
  public:
   TrainingLoop(Trainer& trainer,
                SampleMaker& samples,
-               MetricsLog metrics,
                const api::TrainRequest& recipe,
                std::vector<data::TrainingPicture> photos,
                std::chrono::steady_clock::time_point jobStart,
-               base::Reporter& reporter);
+               RunRecorder& reporter);
   /// Continues after a checkpoint that the trainer already holds.
   void continueFrom(const FoundCheckpoint& checkpoint);
 
-  /// True when the last step was done, false when it was stopped; a checkpoint is there either way,
-  /// unless no step was done.
+  /// True when the last step was done, or the advisor ended the run; false when it was stopped. A
+  /// checkpoint is there either way, unless no step was done.
   /// Errors: NonFinite, FileUnwritable, DiskFull.
   api::Result<bool> run();
 
@@ -40,20 +38,21 @@ class TrainingLoop {
   api::Result<void> begin();
   api::Result<void> oneStep();
   api::Result<void> save(bool finished);
-  api::Result<void> makeSamples();
   void addProbe(std::vector<api::MetricSample>& samples);
-  api::Result<void> record(const std::vector<api::MetricSample>& samples);
+  api::Result<void> makeSamples(bool asked);
+  void advise();
+  void reportNowAndThen();
   void reportProgress();
   void warnOfChangedPhotos();
   bool due(std::int64_t every) const;
   bool checkpointDue() const;
+  bool ended() const;
 
   Trainer& m_trainer;
   SampleMaker& m_samples;
-  MetricsLog m_metrics;
   const api::TrainRequest& m_recipe;
   std::vector<data::TrainingPicture> m_photos;  ///< still watched for changes
-  base::Reporter& m_reporter;
+  RunRecorder& m_reporter;
   const Clock::time_point m_jobStart;
 
   std::int64_t m_step = 0;  ///< updates done
@@ -65,6 +64,9 @@ class TrainingLoop {
   std::vector<double> m_stepSeconds;
   Losses m_lastLosses;
   std::optional<Losses> m_lastProbe;
+  std::optional<api::Advice> m_advice;
+  Clock::time_point m_lastReport{};
+  double m_reportSeconds = 0;
 };
 
 }  // namespace likeness::train

@@ -16,6 +16,7 @@ namespace likeness::workspace {
 // Names inside a run folder (design: run.yaml, metrics.csv, samples/, class-images/, cache/,
 // checkpoints/000320/...).
 inline constexpr std::string_view kRunFile = "run.yaml";
+inline constexpr std::string_view kInputsFile = "inputs.json";
 inline constexpr std::string_view kMetricsFile = "metrics.csv";
 inline constexpr std::string_view kSamplesFolder = "samples";
 inline constexpr std::string_view kClassImagesFolder = "class-images";
@@ -44,7 +45,6 @@ struct CheckpointManifest {
   api::Method kind = api::Method::Full;  ///< "full", "lora", ...
   double alpha = 0;                      ///< of a LoRA, never 0 there; 0 of a full checkpoint
   bool finished = false;                 ///< the last one of a run that reached its planned steps
-  std::uint64_t metricsBytes = 0;  ///< size of metrics.csv at this step; resume cuts back to it
   std::optional<double> probeSubject, probeClass;  ///< latest probe losses at or before this step
   std::string created;                             ///< UTC, "2026-05-01T12:00:00Z"; for people only
   std::vector<CheckpointFile> files;

@@ -84,16 +84,13 @@ std::optional<api::RunSummary> summarise(const fs::path& folder) {
   summary.name = folder.filename().string();
   summary.steps = api::plannedSteps(*request);
   summary.request = std::move(*request);
-  double lowest = 0;
-  for (const CheckpointInfo& checkpoint : listCheckpoints(folder)) {
+  const auto checkpoints = listCheckpoints(folder);
+  for (const CheckpointInfo& checkpoint : checkpoints) {
     summary.checkpoints.push_back(checkpoint.step);
-    const auto manifest = readManifest(checkpoint.folder);
-    if (!manifest) continue;
-    summary.finished = manifest->finished;
-    if (!manifest->probeSubject || (summary.best && *manifest->probeSubject >= lowest)) continue;
-    summary.best = checkpoint.step;
-    lowest = *manifest->probeSubject;
+    if (const auto manifest = readManifest(checkpoint.folder))
+      summary.finished = manifest->finished;
   }
+  if (const auto best = bestCheckpoint(checkpoints)) summary.best = best->step;
   return summary;
 }
 

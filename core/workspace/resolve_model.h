@@ -34,4 +34,8 @@ struct CheckpointInfo {
 /// Ascending by step; folders without a valid manifest are left out.
 std::vector<CheckpointInfo> listCheckpoints(const std::filesystem::path& runFolder);
 
+/// That with the best balance of the probes (advisor.h), the later of equals; nothing when none was
+/// probed.
+std::optional<CheckpointInfo> bestCheckpoint(const std::vector<CheckpointInfo>& checkpoints);
+
 }  // namespace likeness::workspace

@@ -199,6 +199,12 @@ class TestPages : public QObject {
     QVERIFY(f->textOf("trainStatus").contains("of 40"));
     QCOMPARE(f->window->training().classImages().rowCount(), 8);
     QVERIFY(f->window->training().samples().rowCount() >= 6);
+    QVERIFY(!f->find("trainAdvice")->isVisible());
+    f->engine->emit(job, api::Advice{api::AdviceState::Drifting, 12, 8, 0.3, 0.07, {}});
+    f->settle();
+    QVERIFY(f->textOf("trainAdvice").contains("since step 8"));
+    QVERIFY(f->textOf("trainAdvice").contains("its loss by 7 %"));
+    QVERIFY(!f->textOf("trainAdvice").contains("picture"));
     f->shot("train-running");
     f->engine->playToEnd(job);
     f->settle();

@@ -57,6 +57,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_problems(new QLabel),
       m_estimate(makeHint()),
       m_status(new QLabel),
+      m_advice(makeHint()),
       m_classTitle(makeSection({})),
       m_sampleTitle(makeSection(tr("Samples during training"))),
       m_expert(new QToolButton),
@@ -195,6 +196,8 @@ QWidget* TrainPage::makeStart() {
   m_estimate->setObjectName("trainEstimate");
   m_status->setObjectName("trainStatus");
   m_status->setWordWrap(true);
+  m_advice->setObjectName("trainAdvice");
+  m_advice->hide();
   m_progress->setAccessibleName(tr("Progress"));
   m_stop->setIcon(icon("stop"));
   m_stop->setToolTip(tr("Finishes the step under way and saves; it can be continued later."));
@@ -207,6 +210,7 @@ QWidget* TrainPage::makeStart() {
   for (QWidget* widget : {static_cast<QWidget*>(m_problems),
                           static_cast<QWidget*>(m_status),
                           static_cast<QWidget*>(m_progress),
+                          static_cast<QWidget*>(m_advice),
                           static_cast<QWidget*>(m_estimate),
                           static_cast<QWidget*>(m_start),
                           static_cast<QWidget*>(m_stop)})
@@ -268,6 +272,10 @@ void TrainPage::connectModels() {
   connect(&m_training, &TrainingModel::curvesReset, this, &TrainPage::refillPlot);
   connect(&m_training, &TrainingModel::curvesGrew, m_loss, &LossPanel::append);
   connect(&m_training, &TrainingModel::checkpointSaved, &m_loss->plot(), &LossPlot::addCheckpoint);
+  connect(&m_training, &TrainingModel::advised, this, [this](const api::Advice& advice) {
+    m_advice->setText(Texts::forAdvice(advice));
+    m_advice->show();
+  });
   connect(&m_training, &TrainingModel::warned, this, [this](const api::Error& error) {
     m_message->showWarning(error);
   });
@@ -410,6 +418,7 @@ void TrainPage::offerResume() {
 }
 
 void TrainPage::refillPlot() {
+  m_advice->hide();
   m_loss->plot().clear();
   for (const api::Series series : LossPanel::kSeries)
     m_loss->plot().append(series, m_training.curve(series));

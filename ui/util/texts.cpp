@@ -99,8 +99,15 @@ QString Texts::forSeries(api::Series series) {
       return TextsTr::tr("subject, rather noisy");
     case api::Series::LossBand4:
       return TextsTr::tr("subject, noisy");
+    case api::Series::ClassDrift:
+      return TextsTr::tr("class drift");
   }
   return {};
+}
+
+QString Texts::forAdvice(const api::Advice& advice) {
+  return fromStd(
+      api::fillAdvice(toStd(translated("Advice", api::adviceTemplate(advice.state))), advice));
 }
 
 QString Texts::option(std::string_view english) {
