@@ -16,7 +16,8 @@ std::size_t lengthOf(const Network<ClipTextModel>& encoder) {
 
 at::Tensor idsFor(const Network<ClipTextModel>& encoder,
                   const text::ClipTokenizer& tokenizer,
-                  const std::vector<std::string>& prompts) {
+                  const std::vector<std::string>& prompts,
+                  const LearnedWords& learned) {
   const std::size_t length = lengthOf(encoder);
   at::Tensor ids = at::empty(
       {static_cast<std::int64_t>(prompts.size()), static_cast<std::int64_t>(length)}, at::kLong);
