@@ -142,17 +142,13 @@ struct ResumeCase {
   Method method;
   std::int64_t stopAt, threads;
   Tiny model = Tiny::Noise;
-  std::string name = "";
-  void (*change)(api::TrainRequest&) = nullptr;
 };
 class ResumeTest : public TrainTest, public testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
-  const auto& [method, stopAt, threads, model, name, change] = GetParam();
+  const auto& [method, stopAt, threads, model] = GetParam();
   auto whole = request("whole", method, model), parts = request("parts", method, model);
   whole.compute.threads = parts.compute.threads = threads;
-  if (change)
-    for (auto* r : {&whole, &parts}) change(*r);
   ASSERT_TRUE(run(whole));
   runUntil(parts, stopAt);
   EXPECT_EQ(workspace::listCheckpoints(folder / "parts").back().step, stopAt);
@@ -180,42 +176,6 @@ INSTANTIATE_TEST_SUITE_P(All,
                                    : test.param.model == Tiny::Velocity2 ? "Velocity2"
                                                                          : "");
                          });
-
-template <api::OptimizerKind kind>
-void use(api::TrainRequest& r) {
-  r.optimizer.kind = kind;
-  if (kind == api::OptimizerKind::Prodigy) r.training.learningRate = r.lora.learningRate = 1;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Optimizers,
-    ResumeTest,
-    testing::Values(
-        ResumeCase{
-            Method::Full, 5, 1, Tiny::Noise, "EightBits", use<api::OptimizerKind::AdamW8bit>},
-        ResumeCase{
-            Method::Full, 5, 1, Tiny::Noise, "Adafactor", use<api::OptimizerKind::Adafactor>},
-        ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Prodigy", use<api::OptimizerKind::Prodigy>},
-        ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Lion", use<api::OptimizerKind::Lion>},
-        ResumeCase{
-            Method::Full, 5, 1, Tiny::Noise, "ScheduleFree", use<api::OptimizerKind::ScheduleFree>},
-        ResumeCase{Method::Lora,
-                   5,
-                   1,
-                   Tiny::Noise,
-                   "Average",
-                   [](api::TrainRequest& r) { r.optimizer.ema = 0.9; }},
-        ResumeCase{Method::Full,
-                   5,
-                   2,
-                   Tiny::Noise,
-                   "LeastMemory",
-                   [](api::TrainRequest& r) {
-                     use<api::OptimizerKind::AdamW8bit>(r);
-                     r.memory.bf16Weights = r.memory.stepInBackward = true;
-                     r.training.maxGradNorm = 0;
-                   }}),
-    [](const auto& test) { return test.param.name; });
 
 TEST_F(TrainTest, ARunOfSdxlHoldsBothTextEncodersAndIsAModel) {
   ASSERT_TRUE(run(request("run", Method::Full, Tiny::Xl)));
