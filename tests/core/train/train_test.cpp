@@ -142,13 +142,17 @@ struct ResumeCase {
   Method method;
   std::int64_t stopAt, threads;
   Tiny model = Tiny::Noise;
+  std::string name = "";
+  void (*change)(api::TrainRequest&) = nullptr;
 };
 class ResumeTest : public TrainTest, public testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
-  const auto& [method, stopAt, threads, model] = GetParam();
+  const auto& [method, stopAt, threads, model, name, change] = GetParam();
   auto whole = request("whole", method, model), parts = request("parts", method, model);
   whole.compute.threads = parts.compute.threads = threads;
+  if (change)
+    for (auto* r : {&whole, &parts}) change(*r);
   ASSERT_TRUE(run(whole));
   runUntil(parts, stopAt);
   EXPECT_EQ(workspace::listCheckpoints(folder / "parts").back().step, stopAt);
