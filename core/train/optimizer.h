@@ -53,7 +53,7 @@ class Optimizer {
   /// Of one parameter (an index into parameters()) alone.
   GradientNorm gradientNorm(std::size_t parameter);
   /// The update number `number` (from 1), with learning rates and gradients scaled; gradients are
-  /// gone afterwards. Parameters without a gradient stay as they are.
+  /// gone afterwards. Parameters without a gradient stay as they are, and so do their averages.
   void step(std::int64_t number, double rateFactor, double gradientFactor);
   /// The same for one parameter alone, for a step inside the backward pass. Over all parameters, in
   /// any order, it does what one step() does. Not for Prodigy, whose rate depends on all of them.

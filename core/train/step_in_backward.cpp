@@ -9,11 +9,11 @@
 namespace likeness::train {
 
 struct StepInBackward::Hook : torch::autograd::PostAccumulateGradHook {
-  Hook(StepInBackward& stepper, std::size_t parameter) : stepper(stepper), parameter(parameter) {}
-  void operator()(const torch::autograd::Variable&) override { stepper.take(parameter); }
+  Hook(StepInBackward& owner, std::size_t parameter) : m_owner(owner), m_parameter(parameter) {}
+  void operator()(const torch::autograd::Variable&) override { m_owner.take(m_parameter); }
 
-  StepInBackward& stepper;
-  const std::size_t parameter;
+  StepInBackward& m_owner;
+  const std::size_t m_parameter;
 };
 
 StepInBackward::StepInBackward(Optimizer& optimizer) : m_optimizer(optimizer) {

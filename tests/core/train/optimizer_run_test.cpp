@@ -2,6 +2,9 @@
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <map>
+
 #include "core/train/train.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "tests/core/train/driver/recipe.h"
@@ -70,29 +73,39 @@ TEST(StepInBackwardTest, AGradientThatIsNotFiniteIsNamedAndNotUsed) {
 }
 
 /// Runs of the tiny model, and what their last checkpoints hold.
-class ShownTest : public testing::Test {
+class OptimizerRunTest : public testing::Test {
  protected:
-  ShownTest() { support::makePhotos(folder / "photos", 3); }
+  OptimizerRunTest() { support::makePhotos(folder / "photos", 3); }
 
+  using Change = std::function<void(api::TrainRequest&)>;
   struct Run {
-    tensor::StateDict unet, optimizer;
+    tensor::StateDict weights, optimizer;
     double probe = 0;
     std::vector<api::PictureReady> samples;
   };
-  Run run(const std::string& name, const std::function<void(api::TrainRequest&)>& change) {
+  /// From the beginning or where a run of that name was stopped, to the end or after `stopAt`.
+  Run run(const std::string& name, const Change& change, std::int64_t stopAt = kJobSteps) {
     auto r = jobRequest(tinyModel(), folder / "photos", folder / name);
     r.classImageFolder = folder / "class-images";
     r.cacheFolder = folder / "cache";
     r.training.trainTextEncoder = false;
+    r.resume = true;
     change(r);
     support::RecordingReporter reporter;
+    reporter.onProgress = [&](const api::Progress& p) {
+      if (p.stage == api::Stage::Train && p.done == stopAt) reporter.stopSource.request_stop();
+    };
     const auto result = train(r, {}, reporter);
     EXPECT_TRUE(result) << api::message(result.error());
-    const auto checkpoint = workspace::checkpointFolder(folder / name, kJobSteps);
+    const auto checkpoint = workspace::checkpointFolder(folder / name, stopAt);
     const auto read = [&](std::string_view file) {
       return tensor::loadSafetensors(checkpoint / file).value();
     };
-    Run done{read(workspace::kUnetFile), read(workspace::kOptimizerFile), 0, {}};
+    Run done{
+        read(r.training.method == Method::Lora ? workspace::kAdapterFile : workspace::kUnetFile),
+        read(workspace::kOptimizerFile),
+        0,
+        {}};
     for (const auto& [key, figure] : result->figures)
       if (key == "probe_subject") done.probe = std::get<double>(figure);
     done.samples = reporter.of(api::PictureKind::Sample);
@@ -102,12 +115,41 @@ class ShownTest : public testing::Test {
   support::TempFolder folder;
 };
 
-TEST_F(ShownTest, AveragesAreShownAndChangeNothingInTraining) {
+TEST_F(OptimizerRunTest, ResumeIsExactForEveryKind) {
+  const auto use = [](OptimizerKind kind) -> Change {
+    return [kind](api::TrainRequest& r) {
+      r.optimizer.kind = kind;
+      if (kind == OptimizerKind::Prodigy) r.training.learningRate = r.lora.learningRate = 1;
+    };
+  };
+  std::map<std::string, Change> cases;
+  for (const OptimizerKind kind : kKinds) cases.emplace(api::enumName(kind), use(kind));
+  cases.emplace("average", [](api::TrainRequest& r) {
+    r.training.method = Method::Lora;
+    r.optimizer.ema = 0.9;
+  });
+  cases.emplace("least memory", [](api::TrainRequest& r) {
+    r.optimizer.kind = OptimizerKind::AdamW8bit;
+    r.memory.bf16Weights = r.memory.stepInBackward = true;
+    r.training.maxGradNorm = 0;
+  });
+  for (const auto& [name, change] : cases) {
+    const Run whole = run(name, change);
+    run(name + " in parts", change, 4);
+    run(name + " in parts", change, 5);
+    const Run parts = run(name + " in parts", change);
+    expectEqualBits(whole.weights, parts.weights, name);
+    expectEqualBits(whole.optimizer, parts.optimizer, name);
+    EXPECT_EQ(whole.probe, parts.probe) << name;
+  }
+}
+
+TEST_F(OptimizerRunTest, AveragesAreShownAndChangeNothingInTraining) {
   const Run plain = run("plain", [](auto&) {});
   const Run averaged = run("averaged", [](auto& r) { r.optimizer.ema = 0.9; });
-  for (const auto& [key, weight] : plain.unet) {
+  for (const auto& [key, weight] : plain.weights) {
     EXPECT_TRUE(weight.equal(averaged.optimizer.at("unet." + key + ".trained"))) << key;
-    EXPECT_FALSE(weight.equal(averaged.unet.at(key))) << key;
+    EXPECT_FALSE(weight.equal(averaged.weights.at(key))) << key;
   }
   EXPECT_NE(plain.probe, averaged.probe);
   ASSERT_EQ(plain.samples.size(), averaged.samples.size());
@@ -115,9 +157,9 @@ TEST_F(ShownTest, AveragesAreShownAndChangeNothingInTraining) {
   EXPECT_NE(*plain.samples.back().image.bytes, *averaged.samples.back().image.bytes);
 }
 
-TEST_F(ShownTest, ScheduleFreeShowsItsAverage) {
+TEST_F(OptimizerRunTest, ScheduleFreeShowsItsAverage) {
   const Run free = run("free", [](auto& r) { r.optimizer.kind = OptimizerKind::ScheduleFree; });
-  for (const auto& [key, x] : free.unet) {
+  for (const auto& [key, x] : free.weights) {
     const at::Tensor y = free.optimizer.at("unet." + key + ".trained"),
                      z = free.optimizer.at("unet." + key + ".z");
     EXPECT_TRUE(x.equal(y.lerp(z, 1 - 1 / 0.9))) << key;
@@ -125,10 +167,10 @@ TEST_F(ShownTest, ScheduleFreeShowsItsAverage) {
   }
 }
 
-TEST_F(ShownTest, WeightsInBf16StayBf16AndAreTrained) {
+TEST_F(OptimizerRunTest, WeightsInBf16StayBf16AndAreTrained) {
   const Run half = run("half", [](auto& r) { r.memory.bf16Weights = true; });
   const auto base = loadTiny(tinyModel());
-  for (const auto& [key, weight] : half.unet) {
+  for (const auto& [key, weight] : half.weights) {
     ASSERT_EQ(weight.scalar_type(), at::kBFloat16) << key;
     EXPECT_FALSE(weight.equal(base.unet.store->parameters().at(key).to(at::kBFloat16))) << key;
     EXPECT_EQ(half.optimizer.at("unet." + key + ".exp_avg").scalar_type(), at::kFloat) << key;

@@ -199,42 +199,6 @@ INSTANTIATE_TEST_SUITE_P(All,
                                                                          : "");
                          });
 
-template <api::OptimizerKind kind>
-void use(api::TrainRequest& r) {
-  r.optimizer.kind = kind;
-  if (kind == api::OptimizerKind::Prodigy) r.training.learningRate = r.lora.learningRate = 1;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Optimizers,
-    ResumeTest,
-    testing::Values(
-        ResumeCase{
-            Method::Full, 5, 1, Tiny::Noise, "EightBits", use<api::OptimizerKind::AdamW8bit>},
-        ResumeCase{
-            Method::Full, 5, 1, Tiny::Noise, "Adafactor", use<api::OptimizerKind::Adafactor>},
-        ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Prodigy", use<api::OptimizerKind::Prodigy>},
-        ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Lion", use<api::OptimizerKind::Lion>},
-        ResumeCase{
-            Method::Full, 5, 1, Tiny::Noise, "ScheduleFree", use<api::OptimizerKind::ScheduleFree>},
-        ResumeCase{Method::Lora,
-                   5,
-                   1,
-                   Tiny::Noise,
-                   "Average",
-                   [](api::TrainRequest& r) { r.optimizer.ema = 0.9; }},
-        ResumeCase{Method::Full,
-                   5,
-                   2,
-                   Tiny::Noise,
-                   "LeastMemory",
-                   [](api::TrainRequest& r) {
-                     use<api::OptimizerKind::AdamW8bit>(r);
-                     r.memory.bf16Weights = r.memory.stepInBackward = true;
-                     r.training.maxGradNorm = 0;
-                   }}),
-    [](const auto& test) { return test.param.name; });
-
 TEST_F(TrainTest, ARunOfSdxlHoldsBothTextEncodersAndIsAModel) {
   ASSERT_TRUE(run(request("run", Method::Full, Tiny::Xl)));
   const auto resolved = workspace::resolveModel({(folder / "run").string(), "latest", {}}, {});
