@@ -150,13 +150,20 @@ void checkOptimizer(Errors& errors, const TrainRequest& r) {
     outOfRange(errors, "optimizer.beta1", "Beta 1", "0", "greater than 0 for schedule-free");
 }
 
-void checkLoss(Errors& errors, const LossOptions& loss) {
+void checkLoss(Errors& errors, const TrainRequest& r) {
+  const LossOptions& loss = r.loss;
   if (loss.timestepMin >= loss.timestepMax)
     outOfRange(errors,
                "loss.timestepMin",
                "Lowest noise level",
                std::to_string(loss.timestepMin),
                "less than timestepMax, which is " + std::to_string(loss.timestepMax));
+  const bool learnsWord = r.training.method == Method::TextualInversion || r.embedding.vectors > 0;
+  if (loss.captionDropout > 0 && learnsWord)
+    contradiction(errors,
+                  "loss.captionDropout",
+                  "A new word learns nothing from pictures without words",
+                  "Set captionDropout to 0, or learn no new word");
 }
 
 }  // namespace
@@ -172,7 +179,7 @@ std::vector<FieldError> validate(const TrainRequest& r) {
   checkMethod(errors, r);
   checkOptimizer(errors, r);
   checkWord(errors, r);
-  checkLoss(errors, r.loss);
+  checkLoss(errors, r);
   if (!(effectiveLearningRate(r) > 0))
     outOfRange(errors,
                r.training.method == Method::Full   ? "training.learningRate"

@@ -26,6 +26,11 @@ enum class Purpose : std::uint32_t {
   Test = 12,
   Alternative = 13,
   Extraction = 14,
+  NoiseOffset = 15,
+  CoarseNoise = 16,
+  CoarseNoiseScale = 17,
+  InputPerturbation = 18,
+  CaptionDropout = 19,
   StochasticRounding = 20,
 };
 

@@ -1,6 +1,8 @@
 // The plan: permutation per epoch, one counter-based stream per place.
 #include "core/data/data_plan.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -31,15 +33,28 @@ base::Random DataPlan::random(base::Purpose purpose,
                       2 * static_cast<std::uint64_t>(position) + static_cast<std::uint64_t>(half));
 }
 
+std::int64_t DataPlan::timestep(const base::Random& random) const {
+  constexpr std::int64_t kParts = 1000;
+  const std::int64_t from = loss.timestepMin * trainTimesteps / kParts;
+  const std::int64_t to = (loss.timestepMax * trainTimesteps + kParts - 1) / kParts;
+  const std::int64_t count = to - from;
+  if (loss.timesteps == api::TimestepDistribution::Uniform)
+    return from + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count)));
+  float z = 0;
+  random.normal({&z, 1});
+  const double share = 1 / (1 + std::exp(-(loss.timestepMean + loss.timestepSpread * z)));
+  return from + std::min(static_cast<std::int64_t>(share * static_cast<double>(count)), count - 1);
+}
+
 Draw DataPlan::draw(std::int64_t step, std::int64_t position, Half half) const {
   const std::int64_t count = half == Half::Subject ? photos : classPictures;
   const std::int64_t sample = step * globalBatch + position;
   const auto order = epochOrder(seed, half, sample / count, count);
+  const auto stream = [&](base::Purpose purpose) { return random(purpose, step, position, half); };
   return {order[static_cast<std::size_t>(sample % count)],
-          static_cast<std::int64_t>(random(base::Purpose::Timestep, step, position, half)
-                                        .below(static_cast<std::uint64_t>(trainTimesteps))),
-          flip && half == Half::Subject &&
-              random(base::Purpose::Flip, step, position, half).below(2) == 1};
+          timestep(stream(base::Purpose::Timestep)),
+          flip && half == Half::Subject && stream(base::Purpose::Flip).below(2) == 1,
+          stream(base::Purpose::CaptionDropout).uniform() < loss.captionDropout};
 }
 
 }  // namespace likeness::data

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/api/train_options.h"
 #include "core/base/random.h"
 
 namespace likeness::data {
@@ -14,9 +15,10 @@ enum class Half : std::uint64_t { Subject = 0, Class = 1 };
 
 /// What one place of the global batch takes.
 struct Draw {
-  std::int64_t picture = 0;   ///< index into the half's pictures
-  std::int64_t timestep = 0;  ///< 0 .. trainTimesteps - 1, uniform
-  bool flip = false;          ///< mirrored; subject half only
+  std::int64_t picture = 0;     ///< index into the half's pictures
+  std::int64_t timestep = 0;    ///< 0 .. trainTimesteps - 1, see DataPlan::loss
+  bool flip = false;            ///< mirrored; subject half only
+  bool withoutCaption = false;  ///< learned with the empty prompt
   bool operator==(const Draw&) const = default;
 };
 
@@ -27,6 +29,8 @@ struct DataPlan {
   std::int64_t globalBatch = 1;    ///< batchSize x gradientAccumulation: places of a half per step
   std::int64_t trainTimesteps = 1000;
   bool flip = false;
+  /// Its distribution and range of timesteps (thousandths of the schedule) and its caption dropout.
+  api::LossOptions loss{};
 
   /// What place `position` (0 .. globalBatch - 1) of a half takes at `step` (0-based). Every epoch
   /// visits each picture once, in an order of its own (Fisher-Yates over Purpose::Order).
@@ -36,6 +40,9 @@ struct DataPlan {
                       std::int64_t step,
                       std::int64_t position,
                       Half half) const;
+
+ private:
+  std::int64_t timestep(const base::Random& random) const;
 };
 
 /// Order of `count` pictures in an epoch.

@@ -19,6 +19,9 @@ namespace likeness::data {
 struct Latents {
   at::Tensor mean, std;
   nn::PictureSize size;  ///< of the picture that was encoded, mirrored or not
+  /// What counts in the loss, [1, h, w] fp32 within 0..1, mirrored where the picture is; undefined
+  /// = everything alike.
+  at::Tensor mask{};
 };
 
 /// One half's pictures, ready to train on.

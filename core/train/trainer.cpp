@@ -3,48 +3,42 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/mse_loss.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/diffusion/losses.h"
-#include "core/tensor/random_tensor.h"
 
 namespace likeness::train {
 
-using base::Purpose;
-using data::Half;
-
 namespace {
 
-/// Pictures x timesteps of one half's probe.
-constexpr std::int64_t kProbeSamples = 8;
+/// Means of values by the quarter of the schedule that their timestep lies in.
+class BandMeans {
+ public:
+  void add(const at::Tensor& timesteps, const at::Tensor& losses, std::int64_t trainTimesteps) {
+    for (std::int64_t row = 0; row < losses.size(0); ++row) {
+      const auto band =
+          static_cast<std::size_t>(4 * timesteps[row].item<std::int64_t>() / trainTimesteps);
+      m_sums[band] += losses[row].item<double>();
+      ++m_counts[band];
+    }
+  }
+  std::array<std::optional<double>, 4> means() const {
+    std::array<std::optional<double>, 4> means;
+    for (std::size_t band = 0; band < 4; ++band)
+      if (m_counts[band] > 0) means[band] = m_sums[band] / m_counts[band];
+    return means;
+  }
 
-data::DataPlan makePlan(const api::TrainRequest& recipe,
-                        const data::LatentSet& subject,
-                        const data::LatentSet& classes,
-                        std::int64_t trainTimesteps) {
-  const api::TrainingOptions& t = recipe.training;
-  return {static_cast<std::uint64_t>(t.seed),
-          static_cast<std::int64_t>(subject.pictures.size()),
-          static_cast<std::int64_t>(classes.pictures.size()),
-          t.batchSize * t.gradientAccumulation,
-          trainTimesteps,
-          t.flip};
-}
+ private:
+  std::array<double, 4> m_sums{};
+  std::array<int, 4> m_counts{};
+};
 
 }  // namespace
-
-/// Rows [subject..., class...] of one forward.
-struct Trainer::Batch {
-  std::vector<at::Tensor> latents, noise;  ///< [4, h, w] fp32 each
-  std::vector<std::int64_t> timesteps;
-  std::vector<std::string> prompts;
-  std::vector<nn::PictureSize> sizes;
-};
 
 Trainer::Trainer(nn::StableDiffusion& model,
                  const api::TrainRequest& recipe,
@@ -53,12 +47,14 @@ Trainer::Trainer(nn::StableDiffusion& model,
                  at::ScalarType compute)
     : m_model(model),
       m_recipe(recipe),
-      m_subject(std::move(subject)),
-      m_classes(std::move(classes)),
       m_compute(compute),
       m_device(model.unet.store->device()),
       m_schedule(model.schedule),
-      m_plan(makePlan(recipe, m_subject, m_classes, model.schedule.numTrainTimesteps)),
+      m_batches(recipe,
+                std::move(subject),
+                std::move(classes),
+                model.schedule.numTrainTimesteps,
+                model.files.configs.vae.scalingFactor),
       m_lrSchedule(makeSchedule(recipe.training, recipe.training.steps)),
       m_trainables(markTrainable(model, recipe)),
       m_optimizer(makeOptimizer(std::move(m_trainables.parameters),
@@ -74,116 +70,90 @@ void Trainer::chooseTrained(std::int64_t step) {
   if (step >= m_trainables.textUntil && m_frozenText.empty()) encodeFrozenPrompts();
 }
 
-// ---- batches
+// ---- text
+
+/// Rows that stand for "no prompt" become what the model is asked with when nothing guides it.
+nn::Conditioning Trainer::zeroedWhereEmpty(nn::Conditioning text,
+                                           const std::vector<std::string>& prompts) const {
+  if (!m_model.isXl() || !m_model.files.zerosForEmptyPrompt) return text;
+  if (std::ranges::none_of(prompts, &std::string::empty)) return text;
+  std::vector<float> kept;
+  for (const std::string& prompt : prompts) kept.push_back(prompt.empty() ? 0 : 1);
+  const at::Tensor factors = at::tensor(kept).to(text.context.device(), text.context.scalar_type());
+  text.context = text.context * factors.view({-1, 1, 1});
+  text.pooled = text.pooled * factors.view({-1, 1});
+  return text;
+}
 
 void Trainer::encodeFrozenPrompts() {
   const at::NoGradGuard noGradients;
-  for (const data::LatentSet* set : {&m_subject, &m_classes})
-    for (const data::TrainingPicture& picture : set->pictures)
-      if (!m_frozenText.contains(picture.prompt))
-        m_frozenText[picture.prompt] = nn::encodeText(m_model, {picture.prompt}, {m_compute});
+  for (const std::string& prompt : m_batches.prompts())
+    m_frozenText[prompt] =
+        zeroedWhereEmpty(nn::encodeText(m_model, {prompt}, {m_compute}), {prompt});
 }
 
 nn::Conditioning Trainer::encode(const std::vector<std::string>& prompts) const {
-  if (m_frozenText.empty()) return nn::encodeText(m_model, prompts, {m_compute});
+  if (m_frozenText.empty())
+    return zeroedWhereEmpty(nn::encodeText(m_model, prompts, {m_compute}), prompts);
   std::vector<nn::Conditioning> rows;
   for (const std::string& prompt : prompts) rows.push_back(m_frozenText.at(prompt));
   return nn::joined(rows);
 }
 
-void Trainer::addToBatch(Batch& batch,
-                         const data::LatentSet& set,
-                         const data::Draw& draw,
-                         const base::Random& posterior,
-                         const base::Random& noise) const {
-  const auto picture = static_cast<std::size_t>(draw.picture);
-  const data::Latents& latents = draw.flip ? set.mirrored[picture] : set.plain[picture];
-  const auto shape = latents.mean.sizes();
-  batch.latents.push_back((latents.mean + latents.std * tensor::normal(shape, posterior)) *
-                          m_model.vae.model->config().scalingFactor);
-  batch.noise.push_back(tensor::normal(shape, noise));
-  batch.timesteps.push_back(draw.timestep);
-  batch.prompts.push_back(set.pictures[picture].prompt);
-  batch.sizes.push_back(latents.size);
-}
-
-Trainer::Batch Trainer::makeBatch(std::int64_t step, std::int64_t microBatch) const {
-  Batch batch;
-  const std::int64_t size = m_recipe.training.batchSize;
-  for (const Half half : {Half::Subject, Half::Class}) {
-    const data::LatentSet& set = half == Half::Subject ? m_subject : m_classes;
-    if (set.pictures.empty()) continue;
-    for (std::int64_t position = microBatch * size; position < (microBatch + 1) * size; ++position)
-      addToBatch(batch,
-                 set,
-                 m_plan.draw(step, position, half),
-                 m_plan.random(Purpose::Posterior, step, position, half),
-                 m_plan.random(Purpose::Noise, step, position, half));
-  }
-  return batch;
-}
-
-Trainer::Batch Trainer::makeProbe(Half half) const {
-  Batch batch;
-  const data::LatentSet& set = half == Half::Subject ? m_subject : m_classes;
-  const auto pictures = static_cast<std::int64_t>(set.pictures.size());
-  for (std::int64_t i = 0; pictures && i < kProbeSamples; ++i) {
-    // One timestep from each equal part of the schedule, dealt to the pictures in turn.
-    const base::Random draws = m_plan.random(Purpose::Probe, 0, i, half);
-    const double share = (static_cast<double>(i) + draws.uniform()) / kProbeSamples;
-    const auto timestep =
-        static_cast<std::int64_t>(share * static_cast<double>(m_plan.trainTimesteps));
-    addToBatch(batch,
-               set,
-               {i % pictures, timestep, false},
-               m_plan.random(Purpose::Probe, 1, i, half),
-               m_plan.random(Purpose::Probe, 2, i, half));
-  }
-  return batch;
-}
-
 // ---- losses
 
 Trainer::Prediction Trainer::predict(const Batch& batch) const {
-  const at::Tensor latents = at::stack(batch.latents).to(m_device);
-  const at::Tensor noise = at::stack(batch.noise).to(m_device);
-  const at::Tensor timesteps = at::tensor(batch.timesteps, at::kLong).to(m_device);
-  const at::Tensor noisy = m_schedule.addNoise(latents, noise, timesteps).to(m_compute);
+  const at::Tensor latents = batch.latents.to(m_device);
+  const at::Tensor timesteps = batch.timesteps.to(m_device);
+  const at::Tensor noisy =
+      m_schedule.addNoise(latents, batch.addedNoise.to(m_device), timesteps).to(m_compute);
   const nn::Conditioning text = encode(batch.prompts).withSizes(batch.sizes);
   return {m_model.unet.model->forward(noisy, timesteps, text),
-          m_schedule.target(latents, noise, timesteps)};
+          m_schedule.target(latents, batch.noise.to(m_device), timesteps)};
 }
 
 Losses Trainer::gradients(std::int64_t step) {
-  const auto parts = static_cast<double>(m_recipe.training.gradientAccumulation);
+  const std::int64_t parts = m_recipe.training.gradientAccumulation;
+  const std::int64_t size = m_recipe.training.batchSize;
+  const auto share = static_cast<double>(parts);
   Losses losses;
-  if (!m_classes.pictures.empty()) losses.classHalf = 0;
+  BandMeans bands;
+  if (m_batches.hasClasses()) losses.classHalf = 0;
   chooseTrained(step);
-  for (std::int64_t part = 0; part < m_recipe.training.gradientAccumulation; ++part) {
-    const Prediction p = predict(makeBatch(step, part));
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const Batch batch = m_batches.make(step, part * size, size);
+    const Prediction p = predict(batch);
     const diffusion::DreamBoothLoss loss = diffusion::dreamBoothLoss(
-        p.predicted, p.target, m_recipe.training.batchSize, m_recipe.prior.weight);
-    losses.subject += loss.subject.item<double>() / parts;
-    if (losses.classHalf) *losses.classHalf += loss.classes.item<double>() / parts;
+        p.predicted,
+        p.target,
+        batch.subjectRows,
+        m_recipe.prior.weight,
+        diffusion::lossForm(m_recipe.loss,
+                            m_schedule,
+                            batch.timesteps.to(m_device),
+                            batch.mask.defined() ? batch.mask.to(m_device) : batch.mask));
+    losses.subject += loss.subject.item<double>() / share;
+    if (losses.classHalf) *losses.classHalf += loss.classes.item<double>() / share;
     if (!std::isfinite(losses.subject) || !std::isfinite(losses.classHalf.value_or(0)))
       return losses;
-    (loss.total / parts).backward();
+    bands.add(batch.timesteps, loss.subjectRows.to(at::kCPU), m_batches.plan().trainTimesteps);
+    (loss.total / share).backward();
   }
+  losses.bands = bands.means();
   return losses;
 }
 
-double Trainer::probe(Half half) const {
-  const Batch batch = makeProbe(half);
+double Trainer::probe(data::Half half) const {
+  const Batch batch = m_batches.probe(half);
   const Prediction p = predict(batch);
-  const auto rows = static_cast<std::int64_t>(batch.latents.size());
-  return diffusion::dreamBoothLoss(p.predicted, p.target, rows, 0).subject.item<double>();
+  return at::mse_loss(p.predicted.to(at::kFloat), p.target.to(at::kFloat)).item<double>();
 }
 
 Losses Trainer::probe() const {
   const at::NoGradGuard noGradients;
   const ShownWeights shown(*m_optimizer);
-  Losses losses{probe(Half::Subject), {}};
-  if (!m_classes.pictures.empty()) losses.classHalf = probe(Half::Class);
+  Losses losses{probe(data::Half::Subject), {}};
+  if (m_batches.hasClasses()) losses.classHalf = probe(data::Half::Class);
   return losses;
 }
 

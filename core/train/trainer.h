@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,10 +11,9 @@
 #include <vector>
 
 #include "core/api/requests.h"
-#include "core/data/data_plan.h"
-#include "core/data/latent_cache.h"
 #include "core/diffusion/noise_schedule.h"
 #include "core/nn/encode_text.h"
+#include "core/train/batch.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
 #include "core/train/step_in_backward.h"
@@ -21,10 +21,13 @@
 
 namespace likeness::train {
 
-/// Mean squared errors, of the subject half and the class half (absent without class pictures).
+/// Means over the subject half and the class half (absent without class pictures).
 struct Losses {
   double subject = 0;
   std::optional<double> classHalf;
+  /// Of a step: means over the subject rows in each quarter of the schedule, from clear to noisy;
+  /// absent where no row fell.
+  std::array<std::optional<double>, 4> bands{};
 };
 
 /// What one update did.
@@ -54,26 +57,21 @@ class Trainer {
   /// were updated (step_in_backward.h).
   api::Result<StepReport> step(std::int64_t step);
   /// The losses of the shown weights over fixed pictures, timesteps and noise: comparable between
-  /// steps and runs of one seed. Draws nothing that depends on a step.
+  /// steps and runs of one seed. Draws nothing that depends on a step; plain mean squared errors
+  /// whatever LossOptions say.
   Losses probe() const;
 
   Optimizer& optimizer() { return *m_optimizer; }
   const Optimizer& optimizer() const { return *m_optimizer; }
-  const data::DataPlan& plan() const { return m_plan; }
+  const data::DataPlan& plan() const { return m_batches.plan(); }
   /// Without the parameters, which are the optimizer's.
   const Trainables& trainables() const { return m_trainables; }
 
  private:
-  struct Batch;
   void chooseTrained(std::int64_t step);
   void encodeFrozenPrompts();
-  Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
-  Batch makeProbe(data::Half half) const;
-  void addToBatch(Batch& batch,
-                  const data::LatentSet& set,
-                  const data::Draw& draw,
-                  const base::Random& posterior,
-                  const base::Random& noise) const;
+  nn::Conditioning zeroedWhereEmpty(nn::Conditioning text,
+                                    const std::vector<std::string>& prompts) const;
   nn::Conditioning encode(const std::vector<std::string>& prompts) const;
   struct Prediction {
     at::Tensor predicted, target;  ///< [rows, 4, h, w]
@@ -83,11 +81,10 @@ class Trainer {
 
   nn::StableDiffusion& m_model;
   const api::TrainRequest m_recipe;
-  const data::LatentSet m_subject, m_classes;
   const at::ScalarType m_compute;
   const at::Device m_device;
   const diffusion::NoiseSchedule m_schedule;
-  const data::DataPlan m_plan;
+  const BatchMaker m_batches;
   const LrSchedule m_lrSchedule;
   /// One row by prompt, once nothing that reads words is trained any more.
   std::map<std::string, nn::Conditioning> m_frozenText;

@@ -2,6 +2,7 @@
 #include "core/train/training_loop.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/tensor/device.h"
@@ -115,10 +116,15 @@ api::Result<void> TrainingLoop::oneStep() {
   std::vector<MetricSample> row{{m_step, Series::SubjectLoss, report->losses.subject}};
   if (report->losses.classHalf)
     row.push_back({m_step, Series::ClassLoss, *report->losses.classHalf});
+  constexpr std::array kBands{
+      Series::LossBand1, Series::LossBand2, Series::LossBand3, Series::LossBand4};
+  for (std::size_t band = 0; band < kBands.size(); ++band)
+    if (const auto& loss = report->losses.bands[band]) row.push_back({m_step, kBands[band], *loss});
   if (due(m_recipe.watch.probeEvery)) addProbe(row);
   row.push_back({m_step, Series::LearningRate, report->learningRate});
   row.push_back({m_step, Series::GradNorm, report->gradientNorm});
   row.push_back({m_step, Series::StepSeconds, stepSeconds});
+  row.push_back({m_step, Series::MemoryMiB, static_cast<double>(tensor::rssMiB())});
   // Before the row, which tells how far the samples have drifted.
   if (auto made = makeSamples(m_reporter.takeSampleRequest()); !made) return made;
   if (auto recorded = m_reporter.record(std::move(row)); !recorded) return recorded;

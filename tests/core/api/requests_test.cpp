@@ -104,6 +104,17 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto& r) { r.training.passesPerPhoto = NAN; }},
         TrainCase{"training.lrWarmup", OutOfRange, [](auto& r) { r.training.lrWarmup = 1.5; }},
         TrainCase{"training.seed", OutOfRange, [](auto& r) { r.training.seed = -1; }},
+        TrainCase{"loss.timestepMin",
+                  OutOfRange,
+                  [](auto& r) { r.loss.timestepMin = r.loss.timestepMax = 500; }},
+        TrainCase{"loss.captionDropout",
+                  BadCombination,
+                  [](auto& r) { r.embedding.vectors = 1, r.loss.captionDropout = 0.1; }},
+        TrainCase{"loss.captionDropout",
+                  BadCombination,
+                  [](auto& r) {
+                    r.training.method = Method::TextualInversion, r.loss.captionDropout = 0.1;
+                  }},
         TrainCase{"training.textEncoderLearningRate",
                   BadCombination,
                   [](auto& r) {

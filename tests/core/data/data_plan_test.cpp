@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -64,6 +65,67 @@ TEST(DataPlanTest, TimestepsCoverTheScheduleEvenly) {
   }
   ASSERT_EQ(tenths.size(), 10U);
   for (const auto& [tenth, count] : tenths) EXPECT_NEAR(count, 1000, 150) << tenth;
+}
+
+TEST(DataPlanTest, TimestepsStayInTheirRangeOfAnySchedule) {
+  for (const auto distribution :
+       {api::TimestepDistribution::Uniform, api::TimestepDistribution::LogitNormal})
+    for (const std::int64_t length : {1000, 50}) {
+      auto plan = somePlan();
+      plan.trainTimesteps = length;
+      plan.loss.timesteps = distribution;
+      plan.loss.timestepSpread = 3;
+      plan.loss.timestepMin = 200;
+      plan.loss.timestepMax = 300;
+      std::set<std::int64_t> drawn;
+      for (std::int64_t step = 0; step < 2000; ++step)
+        drawn.insert(plan.draw(step, 1, Half::Class).timestep);
+      EXPECT_EQ(*drawn.begin(), length / 5);
+      EXPECT_EQ(*drawn.rbegin(), length * 3 / 10 - 1);
+    }
+  // A range of less than one level is that level.
+  auto plan = somePlan();
+  plan.trainTimesteps = 50;
+  plan.loss.timestepMin = 213;
+  plan.loss.timestepMax = 214;
+  for (std::int64_t step = 0; step < 20; ++step)
+    EXPECT_EQ(plan.draw(step, 0, Half::Subject).timestep, 10);
+}
+
+/// Against the distribution function: P(t < x) = Phi((logit(x) - mean) / spread).
+TEST(DataPlanTest, LogitNormalTimestepsHaveTheirMeanAndSpread) {
+  constexpr std::int64_t kDraws = 20000;
+  for (const auto& [mean, spread] :
+       {std::pair(0.0, 1.0), std::pair(1.0, 1.0), std::pair(-0.5, 0.3)}) {
+    auto plan = somePlan();
+    plan.loss.timesteps = api::TimestepDistribution::LogitNormal;
+    plan.loss.timestepMean = mean;
+    plan.loss.timestepSpread = spread;
+    std::vector<double> below(9);
+    for (std::int64_t step = 0; step < kDraws; ++step) {
+      const auto t = plan.draw(step, 0, Half::Subject).timestep;
+      for (std::size_t i = 0; i < below.size(); ++i)
+        below[i] += t < 100 * static_cast<std::int64_t>(i + 1);
+    }
+    for (std::size_t i = 0; i < below.size(); ++i) {
+      const double x = 0.1 * static_cast<double>(i + 1);
+      const double z = (std::log(x / (1 - x)) - mean) / spread;
+      EXPECT_NEAR(below[i] / kDraws, std::erfc(-z / std::sqrt(2)) / 2, 0.012) << mean << " " << x;
+    }
+  }
+}
+
+TEST(DataPlanTest, CaptionsAreDroppedAsOftenAsAskedInBothHalves) {
+  auto plan = somePlan();
+  for (const double part : {0.0, 0.1, 1.0}) {
+    plan.loss.captionDropout = part;
+    for (const Half half : {Half::Subject, Half::Class}) {
+      int dropped = 0;
+      for (std::int64_t step = 0; step < 2000; ++step)
+        dropped += plan.draw(step, 0, half).withoutCaption;
+      EXPECT_NEAR(dropped, 2000 * part, part == 0.1 ? 45 : 0);
+    }
+  }
 }
 
 TEST(DataPlanTest, PhotosAreMirroredHalfTheTimeAndClassPicturesNever) {

@@ -14,6 +14,7 @@
 #include "core/image/photo.h"
 #include "core/tensor/state_dict.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/metrics_file.h"
 #include "core/workspace/resolve_model.h"
 #include "tests/core/train/driver/recipe.h"
 #include "tests/core/train/fixture.h"
@@ -29,11 +30,21 @@ using api::Method;
 using testing::Contains;
 using testing::Key;
 
-/// metrics.csv without its last column, the time.
-std::vector<std::string> metricRows(const fs::path& run) {
-  std::vector<std::string> rows;
+std::vector<std::string> cellsOf(const std::string& row) {
+  std::vector<std::string> cells;
+  std::istringstream in(row + ",");
+  for (std::string cell; std::getline(in, cell, ',');) cells.push_back(cell);
+  return cells;
+}
+
+/// metrics.csv without what differs between equal runs, time and memory; the header first.
+std::vector<std::vector<std::string>> metricRows(const fs::path& run) {
+  std::vector<std::vector<std::string>> rows;
   std::ifstream in(run / "metrics.csv");
-  for (std::string row; std::getline(in, row);) rows.push_back(row.substr(0, row.rfind(',')));
+  for (std::string row; std::getline(in, row);) rows.push_back(cellsOf(row));
+  for (auto cell = rows.front().size(); cell-- > 0;)
+    if (rows.front()[cell] == "step_seconds" || rows.front()[cell] == "memory_mib")
+      for (auto& row : rows) row.erase(row.begin() + static_cast<std::ptrdiff_t>(cell));
   return rows;
 }
 
@@ -127,8 +138,8 @@ TEST_F(TrainTest, LeavesACompleteRunBehind) {
   // Header, the untrained probe, one row a step.
   const auto rows = metricRows(folder / "run");
   ASSERT_EQ(rows.size(), 2U + kJobSteps);
-  EXPECT_EQ(rows[1].substr(0, 4), "0,,,");
-  EXPECT_EQ(rows.back().substr(0, 3), "12,");
+  EXPECT_THAT(std::vector(rows[1].begin(), rows[1].begin() + 3), testing::ElementsAre("0", "", ""));
+  EXPECT_EQ(rows.back().front(), "12");
   const auto kept = workspace::listCheckpoints(folder / "run");
   ASSERT_GE(kept.size(), 2U);
   EXPECT_EQ(kept.back().step, kJobSteps);
@@ -232,6 +243,30 @@ TEST_F(TrainTest, FewerStepsRaisedLaterEqualOneRun) {
   expectEqualTensors(tensorsOf(folder / "whole", kJobSteps),
                      tensorsOf(folder / "parts", kJobSteps));
   EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
+}
+
+TEST_F(TrainTest, EachStepRecordsItsLossByNoiseLevelAndItsMemory) {
+  const auto r = request("run");
+  ASSERT_TRUE(run(r));
+  std::map<std::int64_t, std::map<api::Series, double>> steps;
+  for (const auto& sample : workspace::readMetrics(folder / "run/metrics.csv"))
+    steps[sample.step][sample.series] = sample.value;
+  const data::DataPlan plan{static_cast<std::uint64_t>(r.training.seed), 3, 2};
+  for (std::int64_t step = 1; step <= kJobSteps; ++step) {
+    const auto& row = steps.at(step);
+    EXPECT_GT(row.at(api::Series::MemoryMiB), 1);
+    // One subject row a step: its quarter has its loss, the others have none.
+    const auto band = plan.draw(step - 1, 0, data::Half::Subject).timestep / 250;
+    for (int i = 0; i < 4; ++i) {
+      const auto found =
+          row.find(static_cast<api::Series>(static_cast<int>(api::Series::LossBand1) + i));
+      ASSERT_EQ(found != row.end(), i == band) << step << " " << i;
+      if (i == band) {
+        EXPECT_FLOAT_EQ(static_cast<float>(found->second),
+                        static_cast<float>(row.at(api::Series::SubjectLoss)));
+      }
+    }
+  }
 }
 
 TEST_F(TrainTest, LostWorkAfterACheckpointIsDoneAgainExactly) {

@@ -116,6 +116,55 @@ TEST(TrainerTest, SdxlIsToldTheSizesOfItsPictures) {
   EXPECT_NE(loss(20), loss(400));
 }
 
+/// The loss of a step whose captions are all dropped is that of pictures without captions, with
+/// cached and with trained text; SDXL is then trained as it is asked for "no prompt".
+TEST(TrainerTest, DroppedCaptionsTrainTheEmptyPrompt) {
+  for (const Tiny kind : {Tiny::Noise, Tiny::Xl})
+    for (const bool trained : {false, true}) {
+      const auto loss = [&](double dropout, const std::string& prompt) {
+        auto recipe = tinyRecipe(Method::Full, false);
+        recipe.training.trainTextEncoder = trained;
+        recipe.loss.captionDropout = dropout;
+        auto model = loadTiny(tinyModel(kind));
+        model.files.zerosForEmptyPrompt = true;
+        return Trainer(model, recipe, randomLatents(kPhotos, prompt, 1), {}, at::kFloat)
+            .gradients(0)
+            .subject;
+      };
+      EXPECT_EQ(loss(1, "a photo of sks toy"), loss(0, ""));
+      EXPECT_NE(loss(1, "a photo of sks toy"), loss(0, "a photo of sks toy"));
+    }
+}
+
+TEST(TrainerTest, SdxlLearnsNoPromptAsZeros) {
+  const auto loss = [](bool zeros, bool trained) {
+    auto recipe = tinyRecipe(Method::Full, false);
+    recipe.training.trainTextEncoder = trained;
+    recipe.loss.captionDropout = 1;
+    auto model = loadTiny(tinyModel(Tiny::Xl));
+    model.files.zerosForEmptyPrompt = zeros;
+    return Trainer(model, recipe, randomLatents(kPhotos, "a toy", 1), {}, at::kFloat)
+        .gradients(0)
+        .subject;
+  };
+  EXPECT_EQ(loss(true, false), loss(true, true));
+  EXPECT_NE(loss(true, false), loss(false, false));
+}
+
+/// What is compared between runs: plain mean squared errors.
+TEST(TrainerTest, ProbeKnowsNoOptionOfTheLoss) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  TinyTraining plain(tinyModel(), recipe);
+  recipe.loss.kind = api::LossKind::Huber;
+  recipe.loss.weighting = api::LossWeighting::Debiased;
+  recipe.loss.noiseOffset = recipe.loss.inputPerturbation = recipe.loss.captionDropout = 0.5;
+  recipe.loss.timestepMin = 500;
+  TinyTraining other(tinyModel(), recipe);
+  EXPECT_NE(plain.trainer.gradients(0).subject, other.trainer.gradients(0).subject);
+  EXPECT_EQ(plain.trainer.probe().subject, other.trainer.probe().subject);
+  EXPECT_EQ(plain.trainer.probe().classHalf, other.trainer.probe().classHalf);
+}
+
 TEST(TrainerTest, AccumulationDoesNotChangeTheDraws) {
   auto recipe = tinyRecipe(Method::Full, true);
   recipe.training.batchSize = 6;
