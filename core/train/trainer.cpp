@@ -23,17 +23,29 @@ namespace {
 /// Pictures x timesteps of one half's probe.
 constexpr std::int64_t kProbeSamples = 8;
 
+std::vector<data::PlanPicture> planned(const data::LatentSet& set,
+                                       const std::vector<image::Shape>& shapes) {
+  std::vector<data::PlanPicture> pictures;
+  for (std::size_t i = 0; i < set.pictures.size(); ++i)
+    pictures.push_back({set.pictures[i].repeats,
+                        static_cast<std::int64_t>(set.pictures[i].prompts.size()),
+                        std::ranges::find(shapes, data::shapeOf(set, i)) - shapes.begin()});
+  return pictures;
+}
+
 data::DataPlan makePlan(const api::TrainRequest& recipe,
                         const data::LatentSet& subject,
                         const data::LatentSet& classes,
                         std::int64_t trainTimesteps) {
   const api::TrainingOptions& t = recipe.training;
   return {static_cast<std::uint64_t>(t.seed),
-          static_cast<std::int64_t>(subject.pictures.size()),
-          static_cast<std::int64_t>(classes.pictures.size()),
+          planned(subject, data::shapesOf(subject)),
+          planned(classes, {}),
+          t.batchSize,
           t.batchSize * t.gradientAccumulation,
           trainTimesteps,
-          t.flip};
+          t.flip,
+          subject.versions};
 }
 
 }  // namespace
@@ -80,8 +92,9 @@ void Trainer::encodeFrozenPrompts() {
   const at::NoGradGuard noGradients;
   for (const data::LatentSet* set : {&m_subject, &m_classes})
     for (const data::TrainingPicture& picture : set->pictures)
-      if (!m_frozenText.contains(picture.prompt))
-        m_frozenText[picture.prompt] = nn::encodeText(m_model, {picture.prompt}, {m_compute});
+      for (const std::string& prompt : picture.prompts)
+        if (!m_frozenText.contains(prompt))
+          m_frozenText[prompt] = nn::encodeText(m_model, {prompt}, {m_compute});
 }
 
 nn::Conditioning Trainer::encode(const std::vector<std::string>& prompts) const {
@@ -96,14 +109,13 @@ void Trainer::addToBatch(Batch& batch,
                          const data::Draw& draw,
                          const base::Random& posterior,
                          const base::Random& noise) const {
-  const auto picture = static_cast<std::size_t>(draw.picture);
-  const data::Latents& latents = draw.flip ? set.mirrored[picture] : set.plain[picture];
+  const data::Latents& latents = set.latents(draw);
   const auto shape = latents.mean.sizes();
   batch.latents.push_back((latents.mean + latents.std * tensor::normal(shape, posterior)) *
                           m_model.vae.model->config().scalingFactor);
   batch.noise.push_back(tensor::normal(shape, noise));
   batch.timesteps.push_back(draw.timestep);
-  batch.prompts.push_back(set.pictures[picture].prompt);
+  batch.prompts.push_back(set.prompt(draw));
   batch.sizes.push_back(latents.size);
 }
 
@@ -123,8 +135,8 @@ Trainer::Batch Trainer::makeBatch(std::int64_t step, std::int64_t microBatch) co
   return batch;
 }
 
-Trainer::Batch Trainer::makeProbe(Half half) const {
-  Batch batch;
+std::vector<Trainer::Batch> Trainer::makeProbe(Half half) const {
+  std::vector<Batch> batches;
   const data::LatentSet& set = half == Half::Subject ? m_subject : m_classes;
   const auto pictures = static_cast<std::int64_t>(set.pictures.size());
   for (std::int64_t i = 0; pictures && i < kProbeSamples; ++i) {
@@ -133,13 +145,18 @@ Trainer::Batch Trainer::makeProbe(Half half) const {
     const double share = (static_cast<double>(i) + draws.uniform()) / kProbeSamples;
     const auto timestep =
         static_cast<std::int64_t>(share * static_cast<double>(m_plan.trainTimesteps));
-    addToBatch(batch,
+    const data::Draw draw{i % pictures, timestep};
+    const auto shape = set.latents(draw).mean.sizes();
+    auto batch = std::ranges::find_if(
+        batches, [&](const Batch& b) { return b.latents.front().sizes() == shape; });
+    if (batch == batches.end()) batch = batches.insert(batches.end(), Batch());
+    addToBatch(*batch,
                set,
-               {i % pictures, timestep, false},
+               draw,
                m_plan.random(Purpose::Probe, 1, i, half),
                m_plan.random(Purpose::Probe, 2, i, half));
   }
-  return batch;
+  return batches;
 }
 
 // ---- losses
@@ -173,10 +190,14 @@ Losses Trainer::gradients(std::int64_t step) {
 }
 
 double Trainer::probe(Half half) const {
-  const Batch batch = makeProbe(half);
-  const Prediction p = predict(batch);
-  const auto rows = static_cast<std::int64_t>(batch.latents.size());
-  return diffusion::dreamBoothLoss(p.predicted, p.target, rows, 0).subject.item<double>();
+  double sum = 0;
+  for (const Batch& batch : makeProbe(half)) {
+    const Prediction p = predict(batch);
+    const auto rows = static_cast<std::int64_t>(batch.latents.size());
+    sum += static_cast<double>(rows) *
+           diffusion::dreamBoothLoss(p.predicted, p.target, rows, 0).subject.item<double>();
+  }
+  return sum / kProbeSamples;
 }
 
 Losses Trainer::probe() const {

@@ -68,7 +68,7 @@ class Trainer {
   void chooseTrained(std::int64_t step);
   void encodeFrozenPrompts();
   Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
-  Batch makeProbe(data::Half half) const;
+  std::vector<Batch> makeProbe(data::Half half) const;  ///< one of each shape
   void addToBatch(Batch& batch,
                   const data::LatentSet& set,
                   const data::Draw& draw,
