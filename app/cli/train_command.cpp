@@ -1,4 +1,6 @@
 // likeness-cli train: photos or a project in, a run folder out.
+#include <cstdio>
+
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
 #include "app/cli/run_job.h"
@@ -73,22 +75,33 @@ Result<ModelRef> baseModel(const TrainArguments& a) {
   return base;
 }
 
+/// The photos of the command line, and the words that their folders are named by.
+Result<void> applyPhotos(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
+  for (const auto& path : a.photos)
+    if (std::error_code error; !fs::exists(path, error))
+      return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
+  PhotoDrop drop = workspace.expandDrop(a.photos);
+  if (drop.photos.empty())
+    return fail(ErrorCode::NoPhotos, {{"folder", a.photos.front().string()}});
+  if (!drop.note.empty()) std::fprintf(stderr, "%s\n", drop.note.c_str());
+  request.photos = std::move(drop.photos);
+  if (request.subject.classWord.empty() && !drop.classWord.empty()) {
+    request.subject.token = drop.token;
+    request.subject.classWord = drop.classWord;
+  }
+  return {};
+}
+
 Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
   applyModelFlags(a, request.base);
+  // Before the flags, which may name the subject otherwise.
+  if (!a.photos.empty())
+    if (auto applied = applyPhotos(a, request, workspace); !applied) return applied;
   Result<void> applied;
   forEachSection(request, [&](std::string_view section, auto& options) {
     if (applied) applied = a.flags.apply(section, options);
   });
-  if (!applied || a.photos.empty()) return applied;
-  for (const auto& path : a.photos)
-    if (std::error_code error; !fs::exists(path, error))
-      return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
-  request.photos.clear();
-  for (auto& file : workspace.expandDrop(a.photos))
-    request.photos.push_back({std::move(file), {}, {}, false});
-  if (request.photos.empty())
-    return fail(ErrorCode::NoPhotos, {{"folder", a.photos.front().string()}});
-  return {};
+  return applied;
 }
 
 /// struct defaults < the model's recipe < project or run < --config < flags.

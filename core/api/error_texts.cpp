@@ -106,8 +106,8 @@ constexpr Row kRows[] = {
      "no_photos",
      kInput,
      "There are no photos[ in {folder}] to learn from.",
-     "Add three to five photos of your subject, as JPEG, PNG, WebP or HEIC files; those marked as "
-     "left out do not count."},
+     "[{fix}.|Add three to five photos of your subject, as JPEG, PNG, WebP or HEIC files; those "
+     "marked as left out do not count.]"},
     {ErrorCode::BadModelFolder,
      "bad_model_folder",
      kInput,

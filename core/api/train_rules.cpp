@@ -32,6 +32,12 @@ void checkPhotos(Errors& errors, const std::vector<Photo>& photos) {
     const std::string path = "photos[" + std::to_string(i) + "]";
     if (photos[i].file.empty())
       missing(errors, path + ".file", "The photo's file", "Name the file or remove the entry");
+    if (photos[i].repeats < 1 || photos[i].repeats > 1000)
+      outOfRange(errors,
+                 path + ".repeats",
+                 "Repeats of a photo",
+                 std::to_string(photos[i].repeats),
+                 "between 1 and 1000");
     if (!photos[i].crop) continue;
     const CropRect& c = *photos[i].crop;
     constexpr double kSlack = 1e-6;
@@ -175,6 +181,7 @@ std::vector<FieldError> validate(const TrainRequest& r) {
   checkPhotos(errors, r.photos);
   checkSubject(errors, r.subject);
   checkMultipleOf8(errors, r.training.resolution, "training.resolution", "Resolution");
+  checkMultipleOf8(errors, r.data.bucketStep, "data.bucketStep", "Sides of the shapes");
   checkTextEncoder(errors, r);
   checkMethod(errors, r);
   checkOptimizer(errors, r);

@@ -66,6 +66,8 @@ std::string photos(const std::vector<api::Photo>& list) {
       out += "    crop: [" + number(c->x) + ", " + number(c->y) + ", " + number(c->width) + ", " +
              number(c->height) + "]\n";
     if (photo.excluded) out += "    exclude: true\n";
+    if (!photo.mask.empty()) out += "    mask: " + scalar(photo.mask.string()) + "\n";
+    if (photo.repeats != 1) out += "    repeats: " + std::to_string(photo.repeats) + "\n";
   }
   return out;
 }
@@ -92,8 +94,9 @@ std::string toYaml(const api::TrainRequest& request, bool comments) {
   out += model(request.base);
   if (comments)
     out +=
-        "# Three to five photos of the subject: file, and where wanted caption, crop [x, y, width, "
-        "height], exclude.\n";
+        "# Three to five photos of the subject: file, and where wanted caption (of several lines "
+        "each step takes one), crop [x, y, width, height], exclude, mask (a grey picture, or the "
+        "photo itself for its transparency), repeats.\n";
   out += photos(request.photos);
   api::forEachSection(request, [&]<class S>(const char* section, const S& options) {
     out += std::string(section) + ":\n";

@@ -21,7 +21,7 @@ namespace likeness::image {
 struct Decoded {
   api::Image image;       ///< Rgb8
   bool animated = false;  ///< only the first frame was taken
-  bool hadAlpha = false;  ///< composited on white
+  api::Image alpha{};     ///< Gray8, the opacity, where the file had one
 };
 api::Result<Decoded> readPhoto(const std::filesystem::path& file);
 
@@ -34,6 +34,8 @@ PixelRect cutOf(const api::Image& image,
                 const std::optional<api::CropRect>& crop,
                 int width,
                 int height);
+/// Exactly `cut`, scaled as below.
+api::Image resizeCut(const api::Image& image, const PixelRect& cut, int width, int height);
 /// Antialiased resize (area when shrinking, Lanczos when growing); never changes the aspect of the
 /// crop: crops first. `crop` in fractions; absent = the largest centred rectangle of the target's
 /// aspect.

@@ -21,17 +21,29 @@ namespace {
 /// Pictures x timesteps of one half's probe.
 constexpr std::int64_t kProbeSamples = 8;
 
+std::vector<data::PlanPicture> planned(const data::LatentSet& set,
+                                       const std::vector<image::Shape>& shapes) {
+  std::vector<data::PlanPicture> pictures;
+  for (std::size_t i = 0; i < set.pictures.size(); ++i)
+    pictures.push_back({set.pictures[i].repeats,
+                        static_cast<std::int64_t>(set.pictures[i].prompts.size()),
+                        std::ranges::find(shapes, data::shapeOf(set, i)) - shapes.begin()});
+  return pictures;
+}
+
 data::DataPlan makePlan(const api::TrainRequest& recipe,
                         const data::LatentSet& subject,
                         const data::LatentSet& classes,
                         std::int64_t trainTimesteps) {
   const api::TrainingOptions& t = recipe.training;
   return {static_cast<std::uint64_t>(t.seed),
-          static_cast<std::int64_t>(subject.pictures.size()),
-          static_cast<std::int64_t>(classes.pictures.size()),
+          planned(subject, data::shapesOf(subject)),
+          planned(classes, {}),
+          t.batchSize,
           t.batchSize * t.gradientAccumulation,
           trainTimesteps,
           t.flip,
+          subject.versions,
           recipe.loss};
 }
 
@@ -89,13 +101,12 @@ Batch BatchMaker::make(std::int64_t step, std::int64_t first, std::int64_t count
       const auto stream = [&](Purpose purpose) {
         return m_plan.random(purpose, step, position, half);
       };
-      const auto index = static_cast<std::size_t>(draw.picture);
-      const data::Latents& picture = draw.flip ? set(half).mirrored[index] : set(half).plain[index];
+      const data::Latents& picture = set(half).latents(draw);
       rows.add(picture,
                m_latentScale,
                stream(Purpose::Posterior),
                draw.timestep,
-               draw.withoutCaption ? std::string() : set(half).pictures[index].prompt);
+               draw.withoutCaption ? std::string() : set(half).prompt(draw));
       rows.masks.push_back(picture.mask);
 
       at::Tensor noise = tensor::normal(picture.mean.sizes(), stream(Purpose::Noise));
@@ -118,31 +129,42 @@ Batch BatchMaker::make(std::int64_t step, std::int64_t first, std::int64_t count
   return std::move(rows).stacked();
 }
 
-Batch BatchMaker::probe(Half half) const {
-  Rows rows;
+std::vector<Batch> BatchMaker::probe(Half half) const {
+  std::vector<Rows> byShape;
   const auto pictures = static_cast<std::int64_t>(set(half).pictures.size());
   for (std::int64_t i = 0; pictures && i < kProbeSamples; ++i) {
     // One timestep from each equal part of the schedule, dealt to the pictures in turn.
     const base::Random draws = m_plan.random(Purpose::Probe, 0, i, half);
     const double share = (static_cast<double>(i) + draws.uniform()) / kProbeSamples;
-    const auto index = static_cast<std::size_t>(i % pictures);
-    const data::Latents& picture = set(half).plain[index];
-    rows.add(picture,
-             m_latentScale,
-             m_plan.random(Purpose::Probe, 1, i, half),
-             static_cast<std::int64_t>(share * static_cast<double>(m_plan.trainTimesteps)),
-             set(half).pictures[index].prompt);
-    rows.noise.push_back(
+    const data::Draw draw{
+        i % pictures,
+        static_cast<std::int64_t>(share * static_cast<double>(m_plan.trainTimesteps))};
+    const data::Latents& picture = set(half).latents(draw);
+    auto rows = std::ranges::find_if(
+        byShape, [&](const Rows& r) { return r.latents.front().sizes() == picture.mean.sizes(); });
+    if (rows == byShape.end()) rows = byShape.insert(rows, Rows());
+    rows->add(picture,
+              m_latentScale,
+              m_plan.random(Purpose::Probe, 1, i, half),
+              draw.timestep,
+              set(half).prompt(draw));
+    rows->noise.push_back(
         tensor::normal(picture.mean.sizes(), m_plan.random(Purpose::Probe, 2, i, half)));
   }
-  rows.batch.subjectRows = half == Half::Subject ? kProbeSamples : 0;
-  return std::move(rows).stacked();
+  std::vector<Batch> batches;
+  for (Rows& rows : byShape) {
+    if (half == Half::Subject)
+      rows.batch.subjectRows = static_cast<std::int64_t>(rows.latents.size());
+    batches.push_back(std::move(rows).stacked());
+  }
+  return batches;
 }
 
 std::set<std::string> BatchMaker::prompts() const {
   std::set<std::string> all;
   for (const data::LatentSet* half : {&m_subject, &m_classes})
-    for (const data::TrainingPicture& picture : half->pictures) all.insert(picture.prompt);
+    for (const data::TrainingPicture& picture : half->pictures)
+      all.insert(picture.prompts.begin(), picture.prompts.end());
   if (m_loss.captionDropout > 0) all.insert("");
   return all;
 }

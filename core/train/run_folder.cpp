@@ -26,15 +26,24 @@ std::string shortest(double value) {
 ordered_json toJson(const std::vector<RunInputs::Picture>& pictures) {
   ordered_json list = ordered_json::array();
   for (const auto& p : pictures)
-    list.push_back(
-        {{"file", p.file}, {"sha256", p.sha256}, {"prompt", p.prompt}, {"crop", p.crop}});
+    list.push_back({{"file", p.file},
+                    {"sha256", p.sha256},
+                    {"prompt", p.prompt},
+                    {"crop", p.crop},
+                    {"repeats", p.repeats},
+                    {"mask", p.mask}});
   return list;
 }
 
 std::vector<RunInputs::Picture> fromJson(const ordered_json& list) {
   std::vector<RunInputs::Picture> pictures;
   for (const auto& p : list)
-    pictures.push_back({p.at("file"), p.at("sha256"), p.at("prompt"), p.at("crop")});
+    pictures.push_back({p.at("file"),
+                        p.at("sha256"),
+                        p.at("prompt"),
+                        p.at("crop"),
+                        p.value("repeats", std::int64_t{1}),
+                        p.value("mask", std::string())});
   return pictures;
 }
 
@@ -50,7 +59,14 @@ RunInputs::Picture describe(const data::TrainingPicture& picture) {
   if (picture.crop)
     crop = shortest(picture.crop->x) + " " + shortest(picture.crop->y) + " " +
            shortest(picture.crop->width) + " " + shortest(picture.crop->height);
-  return {picture.file.string(), picture.contentHash, picture.prompt, crop};
+  std::string prompt;
+  for (const std::string& line : picture.prompts) prompt += (prompt.empty() ? "" : "\n") + line;
+  return {picture.file.string(),
+          picture.contentHash,
+          prompt,
+          crop,
+          picture.repeats,
+          picture.mask ? picture.mask->contentHash : ""};
 }
 
 api::Result<void> writeInputs(const fs::path& runFolder, const RunInputs& inputs) {
@@ -107,6 +123,12 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
       return api::fail(api::ErrorCode::PhotoChanged, {{"file", now.file}});
     if (now.prompt != then.prompt) return incompatible(folder, "photos.caption");
     if (now.crop != then.crop) return incompatible(folder, "photos.crop");
+    if (now.mask != then.mask)
+      return photos[i].mask && !then.mask.empty()
+                 ? api::fail(api::ErrorCode::PhotoChanged,
+                             {{"file", photos[i].mask->file.string()}})
+                 : incompatible(folder, "photos.mask");
+    if (now.repeats != then.repeats) return incompatible(folder, "photos.repeats");
   }
   return {};
 }

@@ -15,8 +15,11 @@ namespace likeness::train {
 /// inputs.json: what run.yaml's paths held, and what computed it.
 struct RunInputs {
   struct Picture {
-    std::string file, sha256, prompt;
-    std::string crop;  ///< "x y width height" in fractions; empty = centre
+    std::string file, sha256;
+    std::string prompt;  ///< alternatives as lines
+    std::string crop;    ///< "x y width height" in fractions; empty = centre
+    std::int64_t repeats = 1;
+    std::string mask;  ///< SHA-256 of its file; empty = none
     bool operator==(const Picture&) const = default;
   };
   std::string device, dtype;

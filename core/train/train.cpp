@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
@@ -43,14 +44,14 @@ class Job {
   void checkWords() const;
   Result<void> openRun();
   Result<bool> preparePhotos();
+  void sayShapes() const;
   Result<bool> classImages();
   Result<bool> classLatents();
   Result<void> recordInputs() const;
   Result<void> restore(Trainer& trainer);
   Result<bool> trainSteps();
-  data::LatentCache latentCache() const {
-    return {cacheFolder(), *m_model, static_cast<int>(m_recipe.training.resolution)};
-  }
+  std::vector<data::View> photoViews() const;
+  data::LatentCache latentCache() const { return {cacheFolder(), *m_model}; }
   bool stopped() const { return m_reporter.stop().stop_requested(); }
   fs::path cacheFolder() const {
     return m_recipe.cacheFolder.empty() ? m_recipe.runFolder / workspace::kCacheFolder
@@ -160,19 +161,18 @@ Result<bool> Job::loadModel() {
                      {{"folder", files->files.path.string()},
                       {"reason", "its weights are not those that the recipe was made for"}});
   m_recipe.base.hash = m_model->weightHash;
-  checkWords();
   ::malloc_trim(0);  // what the files were read through
   return true;
 }
 
 /// Words that the model will not take as they are meant.
 void Job::checkWords() const {
-  std::vector<std::string> prompts{m_recipe.subject.subjectPrompt};
-  if (m_recipe.prior.classImages > 0) prompts.push_back(m_recipe.subject.classPrompt);
-  for (const api::Photo& photo : m_recipe.photos)
-    if (!photo.excluded && !photo.caption.empty()) prompts.push_back(photo.caption);
-  for (const std::string& prompt : prompts)
-    generate::warnIfTooLong(*m_model, api::renderPrompt(prompt, m_recipe.subject), m_reporter);
+  std::set<std::string> prompts;
+  if (m_recipe.prior.classImages > 0)
+    prompts.insert(api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject));
+  for (const data::TrainingPicture& photo : m_photos)
+    prompts.insert(photo.prompts.begin(), photo.prompts.end());
+  for (const std::string& prompt : prompts) generate::warnIfTooLong(*m_model, prompt, m_reporter);
   if (m_recipe.embedding.vectors > 0) return;  // its token stands for vectors of its own
   const std::string& token = m_recipe.subject.token;
   if (const auto pieces = m_model->tokenizer.encode(token).size(); pieces != 1)
@@ -214,6 +214,21 @@ Result<void> Job::openRun() {
   return {};
 }
 
+/// The copies of each photo that are trained; one when nothing about them is random.
+std::vector<data::View> Job::photoViews() const {
+  const api::DataOptions& data = m_recipe.data;
+  const auto side = static_cast<int>(m_recipe.training.resolution);
+  data::View view{side, side};
+  if (data.buckets) view.bucketStep = static_cast<int>(data.bucketStep);
+  view.cropJitter = data.cropJitter;
+  view.colorJitter = data.colorJitter;
+  view.seed = static_cast<std::uint64_t>(m_recipe.training.seed);
+  std::vector<data::View> views(view.jitters() ? static_cast<std::size_t>(data.augmentations) : 1,
+                                view);
+  for (std::size_t i = 0; i < views.size(); ++i) views[i].copy = static_cast<std::int64_t>(i);
+  return views;
+}
+
 /// Every photo is decoded here, before class pictures cost their minutes. The run begins once all
 /// of them are good: a person who leaves a bad one out can give the same command again.
 Result<bool> Job::preparePhotos() {
@@ -222,19 +237,42 @@ Result<bool> Job::preparePhotos() {
   if (!photos) return api::fail(photos.error());
   if (stopped()) return false;
   m_photos = std::move(*photos);
+  checkWords();
   if (auto opened = openRun(); !opened) return api::fail(opened.error());
-  auto latents =
-      latentCache().getAll(m_photos, m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
+  auto latents = latentCache().getAll(
+      m_photos, photoViews(), m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_subjectLatents = std::move(*latents);
+  sayShapes();
   ::malloc_trim(0);  // decoded photos and the autoencoder's activations
   if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
   return true;
 }
 
+/// What became of photos' shapes, and which batches show a photo twice.
+void Job::sayShapes() const {
+  if (!m_recipe.data.buckets) return;
+  std::string text;
+  for (const image::Shape& shape : data::shapesOf(m_subjectLatents)) {
+    std::int64_t photos = 0;
+    for (std::size_t i = 0; i < m_photos.size(); ++i)
+      if (data::shapeOf(m_subjectLatents, i) == shape) photos += m_photos[i].repeats;
+    text += (text.empty() ? "" : ", ") + std::to_string(photos) + " of " +
+            std::to_string(shape.width) + " x " + std::to_string(shape.height) + " px";
+    if (photos < m_recipe.training.batchSize) text += " (fewer than a batch, which repeats them)";
+  }
+  base::log(base::LogLevel::Info, "shapes of the photos in a pass: " + text);
+}
+
 Result<bool> Job::classImages() {
   if (m_recipe.prior.classImages == 0) return true;
+  if (!m_recipe.prior.folder.empty()) {
+    auto pictures = data::openClassFolder(m_recipe, m_reporter.stop());
+    if (!pictures) return api::fail(pictures.error());
+    m_classPictures = std::move(*pictures);
+    return !stopped();
+  }
   const auto start = Clock::now();
   // The request's own seed, not the run's: runs of any seed share the pictures of a class.
   api::ClassImagesRequest request;
@@ -251,7 +289,7 @@ Result<bool> Job::classImages() {
   if (set->cancelled) return false;
   const std::string prompt = api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject);
   for (const fs::path& file : set->files) {
-    auto picture = data::identify(file, prompt);
+    auto picture = data::identify(file, {prompt});
     if (!picture) return api::fail(picture.error());
     m_classPictures.push_back(std::move(*picture));
   }
@@ -262,7 +300,12 @@ Result<bool> Job::classImages() {
 Result<bool> Job::classLatents() {
   if (m_classPictures.empty()) return true;
   m_reporter.stage(Stage::CacheLatents);
-  auto latents = latentCache().getAll(m_classPictures, false, Stage::CacheLatents, m_reporter);
+  // In every shape that photos have: the halves of a batch are of one shape.
+  std::vector<data::View> views;
+  for (const image::Shape& shape : data::shapesOf(m_subjectLatents))
+    views.push_back({shape.width, shape.height});
+  auto latents =
+      latentCache().getAll(m_classPictures, views, false, Stage::CacheLatents, m_reporter);
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_classLatents = std::move(*latents);

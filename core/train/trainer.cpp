@@ -144,9 +144,14 @@ Losses Trainer::gradients(std::int64_t step) {
 }
 
 double Trainer::probe(data::Half half) const {
-  const Batch batch = m_batches.probe(half);
-  const Prediction p = predict(batch);
-  return at::mse_loss(p.predicted.to(at::kFloat), p.target.to(at::kFloat)).item<double>();
+  double sum = 0, rows = 0;
+  for (const Batch& batch : m_batches.probe(half)) {
+    const Prediction p = predict(batch);
+    const auto own = static_cast<double>(batch.latents.size(0));
+    sum += own * at::mse_loss(p.predicted.to(at::kFloat), p.target.to(at::kFloat)).item<double>();
+    rows += own;
+  }
+  return sum / rows;
 }
 
 Losses Trainer::probe() const {

@@ -37,15 +37,19 @@ double median(std::vector<double> values) {
 TrainingLoop::TrainingLoop(Trainer& trainer,
                            SampleMaker& samples,
                            const api::TrainRequest& recipe,
-                           std::vector<data::TrainingPicture> photos,
+                           const std::vector<data::TrainingPicture>& photos,
                            std::chrono::steady_clock::time_point jobStart,
                            RunRecorder& reporter)
     : m_trainer(trainer),
       m_samples(samples),
       m_recipe(recipe),
-      m_photos(std::move(photos)),
       m_reporter(reporter),
-      m_jobStart(jobStart) {}
+      m_jobStart(jobStart) {
+  for (const data::TrainingPicture& photo : photos) {
+    m_watched.push_back(photo);
+    if (photo.mask && photo.mask->file != photo.file) m_watched.push_back(*photo.mask);
+  }
+}
 
 void TrainingLoop::continueFrom(const FoundCheckpoint& checkpoint) {
   const auto& manifest = checkpoint.manifest;
@@ -197,9 +201,9 @@ void TrainingLoop::reportNowAndThen() {
 
 /// Training goes on, its latents are kept; but a later resume will ask for the photo.
 void TrainingLoop::warnOfChangedPhotos() {
-  std::erase_if(m_photos, [&](const data::TrainingPicture& photo) {
-    if (data::unchanged(photo)) return false;
-    m_reporter.warning({api::ErrorCode::PhotoChanged, {{"file", photo.file.string()}}, {}});
+  std::erase_if(m_watched, [&](const data::KnownFile& known) {
+    if (data::unchanged(known)) return false;
+    m_reporter.warning({api::ErrorCode::PhotoChanged, {{"file", known.file.string()}}, {}});
     return true;
   });
 }

@@ -18,7 +18,7 @@ class TrainingLoop {
   TrainingLoop(Trainer& trainer,
                SampleMaker& samples,
                const api::TrainRequest& recipe,
-               std::vector<data::TrainingPicture> photos,
+               const std::vector<data::TrainingPicture>& photos,
                std::chrono::steady_clock::time_point jobStart,
                RunRecorder& reporter);
   /// Continues after a checkpoint that the trainer already holds.
@@ -51,7 +51,7 @@ class TrainingLoop {
   Trainer& m_trainer;
   SampleMaker& m_samples;
   const api::TrainRequest& m_recipe;
-  std::vector<data::TrainingPicture> m_photos;  ///< still watched for changes
+  std::vector<data::KnownFile> m_watched;  ///< photos and masks, until they change
   RunRecorder& m_reporter;
   const Clock::time_point m_jobStart;
 

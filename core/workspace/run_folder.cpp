@@ -40,7 +40,11 @@ api::TrainRequest portable(api::TrainRequest request,
   };
   if (request.base.path != "starter") request.base.path = adapt(request.base.path).string();
   if (!request.base.vae.empty()) request.base.vae = adapt(request.base.vae);
-  for (api::Photo& photo : request.photos) photo.file = adapt(photo.file);
+  for (api::Photo& photo : request.photos) {
+    photo.file = adapt(photo.file);
+    photo.mask = adapt(photo.mask);
+  }
+  request.prior.folder = adapt(request.prior.folder);
   for (fs::path* path : {&request.runFolder, &request.classImageFolder, &request.cacheFolder})
     *path = adapt(*path);
   return request;

@@ -71,6 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
                     for (auto& p : r.photos) p.excluded = true;
                   }},
         TrainCase{"photos[1].file", MissingValue, [](auto& r) { r.photos[1].file.clear(); }},
+        TrainCase{"photos[0].repeats", OutOfRange, [](auto& r) { r.photos[0].repeats = 0; }},
         TrainCase{"photos[0].crop",
                   OutOfRange,
                   [](auto& r) {

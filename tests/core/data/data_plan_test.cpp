@@ -10,12 +10,16 @@
 namespace likeness::data {
 namespace {
 
-DataPlan somePlan() { return {5, 4, 7, 2, 1000, true}; }
+DataPlan somePlan() {
+  DataPlan plan{5, std::vector<PlanPicture>(4), std::vector<PlanPicture>(7), 2, 2, 1000, true, 1};
+  return plan;
+}
 
 TEST(DataPlanTest, EveryEpochVisitsEachPictureOnceInItsOwnOrder) {
   const auto plan = somePlan();
   for (const Half half : {Half::Subject, Half::Class}) {
-    const std::int64_t count = half == Half::Subject ? plan.photos : plan.classPictures;
+    const auto count = static_cast<std::int64_t>(
+        (half == Half::Subject ? plan.photos : plan.classPictures).size());
     std::set<std::vector<std::int64_t>> orders;
     std::vector<std::int64_t> order;
     for (std::int64_t sample = 0; sample < 10 * count; ++sample) {
@@ -139,6 +143,81 @@ TEST(DataPlanTest, PhotosAreMirroredHalfTheTimeAndClassPicturesNever) {
   plan.flip = false;
   for (std::int64_t step = 0; step < 100; ++step)
     EXPECT_FALSE(plan.draw(step, 0, Half::Subject).flip);
+}
+
+TEST(DataPlanTest, PhotosAreRepeatedWithinAnEpoch) {
+  auto plan = somePlan();
+  plan.photos[1].repeats = 3;
+  std::map<std::int64_t, int> visited;
+  for (std::int64_t step = 0; step < 3 * 10; ++step)  // ten epochs of six
+    for (std::int64_t position : {0, 1})
+      ++visited[plan.draw(step, position, Half::Subject).picture];
+  EXPECT_EQ(visited, (std::map<std::int64_t, int>{{0, 10}, {1, 30}, {2, 10}, {3, 10}}));
+}
+
+TEST(DataPlanTest, PromptsAndCopiesAreDrawnByStepAndPlace) {
+  auto plan = somePlan();
+  plan.photos[0].prompts = 3;
+  plan.copies = 4;
+  std::map<std::int64_t, int> prompts, versions;
+  for (std::int64_t step = 0; step < 600; ++step) {
+    const Draw draw = plan.draw(step, step % 2, Half::Subject);
+    ++versions[draw.version];
+    if (draw.picture == 0)
+      ++prompts[draw.prompt];
+    else
+      EXPECT_EQ(draw.prompt, 0);
+    EXPECT_EQ(plan.draw(step, 0, Half::Class).version, 0);
+  }
+  ASSERT_EQ(prompts.size(), 3U);
+  ASSERT_EQ(versions.size(), 4U);
+  for (const auto& [prompt, count] : prompts) EXPECT_NEAR(count, 50, 20) << prompt;
+  for (const auto& [version, count] : versions) EXPECT_NEAR(count, 150, 40) << version;
+}
+
+TEST(DataPlanTest, ASingleShapeIsTheOrderItself) {
+  for (const std::int64_t batchSize : {1, 2, 3}) {
+    auto plan = somePlan();
+    plan.batchSize = batchSize;
+    plan.globalBatch = 6;
+    for (std::int64_t sample = 0; sample < 60; ++sample)
+      EXPECT_EQ(plan.draw(sample / 6, sample % 6, Half::Subject).picture,
+                epochOrder(5, Half::Subject, sample / 4, 4)[static_cast<std::size_t>(sample % 4)]);
+  }
+}
+
+TEST(DataPlanTest, BatchesHaveOneShapeAndEpochsEveryPhoto) {
+  auto plan = somePlan();
+  plan.photos = {{1, 1, 0}, {2, 1, 1}, {1, 1, 0}, {1, 1, 2}, {1, 1, 1}};  // 2, 3 and 1 visits
+  const auto pictureAt = [&](std::int64_t sample) {
+    return plan.draw(sample / plan.globalBatch, sample % plan.globalBatch, Half::Subject).picture;
+  };
+  for (const std::int64_t batchSize : {1, 2, 4}) {
+    plan.batchSize = batchSize;
+    plan.globalBatch = 2 * batchSize;
+    std::map<std::int64_t, int> visited;
+    for (std::int64_t sample = 0; sample < 10 * 6 * batchSize; ++sample) {
+      const std::int64_t step = sample / plan.globalBatch, position = sample % plan.globalBatch;
+      const std::int64_t picture = pictureAt(sample);
+      const auto shape = plan.photos[static_cast<std::size_t>(picture)].shape;
+      ++visited[picture];
+      EXPECT_EQ(shape, plan.shape(step, position));
+      EXPECT_EQ(plan.photos[static_cast<std::size_t>(pictureAt(sample - sample % batchSize))].shape,
+                shape);
+      EXPECT_EQ(plan.draw(step, position, Half::Class).version, shape);
+      if (batchSize == 1) {
+        const auto order = epochOrder(5, Half::Subject, sample / 6, 6);
+        constexpr std::int64_t kPictures[]{0, 1, 1, 2, 3, 4};
+        EXPECT_EQ(picture, kPictures[order[static_cast<std::size_t>(sample % 6)]])
+            << "the shapes change nothing";
+      }
+    }
+    // Whole passes: batchSize epochs leave no photo waiting.
+    const int passes = static_cast<int>(10 * batchSize);
+    EXPECT_EQ(visited,
+              (std::map<std::int64_t, int>{
+                  {0, passes}, {1, 2 * passes}, {2, passes}, {3, passes}, {4, passes}}));
+  }
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ data::LatentSet randomLatents(std::int64_t count, const std::string& prompt, std
     set.plain.push_back({draw(0), draw(1).abs().mul(0.1), {20 + i, 24, i, 1, 16, 16}});
     set.mirrored.push_back({draw(2), draw(3).abs().mul(0.1), {20 + i, 24, i, 7, 16, 16}});
     data::TrainingPicture picture;
-    picture.prompt = prompt;
+    picture.prompts = {prompt};
     set.pictures.push_back(std::move(picture));
   }
   return set;
