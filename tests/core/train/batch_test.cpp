@@ -28,7 +28,7 @@ data::LatentSet marked(std::int64_t count, double first, const std::string& capt
     set.plain[index].mean = at::full({4, 8, 8}, value);
     set.mirrored[index].mean = at::full({4, 8, 8}, -value);
     set.plain[index].std = set.mirrored[index].std = at::zeros({4, 8, 8});
-    set.pictures[index].prompt = caption + std::to_string(i);
+    set.pictures[index].prompts = {caption + std::to_string(i)};
   }
   return set;
 }
@@ -183,8 +183,8 @@ TEST(BatchTest, TheProbeKnowsNoOption) {
   loss.captionDropout = 1;
   loss.timestepMin = 900;
   for (const Half half : {Half::Subject, Half::Class}) {
-    const Batch plain = makerOf(recipeWith({})).probe(half),
-                probe = makerOf(recipeWith(loss)).probe(half);
+    const Batch plain = makerOf(recipeWith({})).probe(half).at(0),
+                probe = makerOf(recipeWith(loss)).probe(half).at(0);
     EXPECT_TRUE(probe.latents.equal(plain.latents));
     EXPECT_TRUE(probe.noise.equal(plain.noise));
     EXPECT_TRUE(probe.addedNoise.equal(plain.noise));

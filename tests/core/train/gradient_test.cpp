@@ -112,7 +112,7 @@ class Reference {
                                   ? a * noise - s * latents
                                   : latents;
     const at::Tensor timestep = at::full({1}, t, at::kLong);
-    nn::Conditioning text = nn::encodeText(m_model, {set.pictures[index].prompt});
+    nn::Conditioning text = nn::encodeText(m_model, {set.pictures[index].prompts.front()});
     if (m_model.isXl())
       text.timeIds =
           at::tensor({20 + picture.size.cropTop, 24L, picture.size.cropTop, 1L, 16L, 16L},

@@ -251,7 +251,9 @@ TEST_F(TrainTest, EachStepRecordsItsLossByNoiseLevelAndItsMemory) {
   std::map<std::int64_t, std::map<api::Series, double>> steps;
   for (const auto& sample : workspace::readMetrics(folder / "run/metrics.csv"))
     steps[sample.step][sample.series] = sample.value;
-  const data::DataPlan plan{static_cast<std::uint64_t>(r.training.seed), 3, 2};
+  const data::DataPlan plan{static_cast<std::uint64_t>(r.training.seed),
+                            std::vector<data::PlanPicture>(3),
+                            std::vector<data::PlanPicture>(2)};
   for (std::int64_t step = 1; step <= kJobSteps; ++step) {
     const auto& row = steps.at(step);
     EXPECT_GT(row.at(api::Series::MemoryMiB), 1);
