@@ -72,6 +72,9 @@ class ParameterStore {
   /// Layers that can carry an adapter, by module key ("down_blocks.0....to_q").
   const std::map<std::string, std::shared_ptr<AdapterSlot>>& slots() const;
   tensor::StateDict stateDict() const;  ///< detached, sharing memory
+  /// Whether the network's blocks compute their activations again in a backward pass instead of
+  /// keeping them (gradient_checkpoint.h); they do not at first. Between two passes only.
+  void setCheckpointing(bool on) { *m_checkpointing = on; }
   std::int64_t parameterCount() const;
   at::Device device() const { return m_device; }
   at::ScalarType dtype() const { return m_dtype; }
@@ -80,12 +83,14 @@ class ParameterStore {
   at::Tensor take(const std::string& key, at::IntArrayRef shape);
   std::shared_ptr<AdapterSlot> takeSlot(const std::string& moduleKey);
   bool has(const std::string& key) const;
+  std::shared_ptr<const bool> checkpointing() const { return m_checkpointing; }
 
  private:
   tensor::StateDict m_source;
   std::map<std::string, at::Tensor> m_parameters;
   std::map<std::string, std::shared_ptr<AdapterSlot>> m_slots;
   std::vector<std::string> m_problems;
+  std::shared_ptr<bool> m_checkpointing = std::make_shared<bool>(false);
   at::ScalarType m_dtype;
   at::Device m_device;
   std::string m_file;
@@ -104,6 +109,8 @@ class Weights {
   bool has(std::string_view name) const;
   /// The adapter slot of the module at this path.
   std::shared_ptr<AdapterSlot> slot() const;
+  /// The store's switch.
+  std::shared_ptr<const bool> checkpointing() const { return m_store->checkpointing(); }
   const std::string& prefix() const { return m_prefix; }
 
  private:

@@ -8,12 +8,26 @@
 
 namespace likeness::train {
 
-SampleMaker::SampleMaker(const nn::StableDiffusion& model,
+SampleMaker::SampleMaker(nn::StableDiffusion& model,
                          const api::TrainRequest& recipe,
-                         at::ScalarType compute)
-    : m_recipe(recipe), m_generator(model, 1, compute) {}
+                         at::ScalarType compute,
+                         RestingNetworks resting)
+    : m_model(model),
+      m_resting(std::move(resting)),
+      m_recipe(recipe),
+      m_generator(model, 1, compute) {
+  nn::putAway(m_model, m_resting.kinds);
+}
 
 api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter) {
+  const auto back = nn::bringBack(m_model, m_resting.kinds, m_resting.options, reporter.stop());
+  if (!back) reporter.warning(back.error());
+  auto made = back && *back ? makeAll(step, reporter) : api::Result<void>{};
+  nn::putAway(m_model, m_resting.kinds);
+  return made;
+}
+
+api::Result<void> SampleMaker::makeAll(std::int64_t step, base::Reporter& reporter) {
   const auto folder = m_recipe.runFolder / workspace::kSamplesFolder;
   if (auto made = base::makeFolder(folder); !made) return made;
   m_generator.invalidate();

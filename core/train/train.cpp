@@ -49,6 +49,7 @@ class Job {
   Result<bool> classLatents();
   Result<void> recordInputs() const;
   Result<void> restore(Trainer& trainer);
+  RestingNetworks resting(const Trainer& trainer) const;
   Result<bool> trainSteps();
   std::vector<data::View> photoViews() const;
   data::LatentCache latentCache() const { return {cacheFolder(), *m_model}; }
@@ -68,6 +69,7 @@ class Job {
   at::Device m_device = at::kCPU;
   at::ScalarType m_compute = at::kFloat;
   std::optional<base::FileLock> m_lock;
+  nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
   std::vector<data::TrainingPicture> m_photos, m_classPictures;
   data::LatentSet m_subjectLatents, m_classLatents;
@@ -146,13 +148,12 @@ Result<bool> Job::loadModel() {
   if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
 
-  nn::LoadOptions options;
   // Masters stay fp32, or bf16 when asked for; a frozen network needs none.
-  options.dtype = m_recipe.training.method != api::Method::Full ? m_compute
-                  : m_recipe.memory.bf16Weights                 ? at::kBFloat16
-                                                                : at::kFloat;
-  options.device = m_device;
-  auto model = nn::loadNetworks(std::move(*stored), options, m_reporter.stop());
+  m_loadOptions.dtype = m_recipe.training.method != api::Method::Full ? m_compute
+                        : m_recipe.memory.bf16Weights                 ? at::kBFloat16
+                                                                      : at::kFloat;
+  m_loadOptions.device = m_device;
+  auto model = nn::loadNetworks(std::move(*stored), m_loadOptions, m_reporter.stop());
   if (!model) return api::fail(model.error());
   if (stopped()) return false;
   m_model = std::move(*model);
@@ -353,6 +354,18 @@ Result<void> Job::restore(Trainer& trainer) {
   return {};
 }
 
+/// What can be put away between samples.
+RestingNetworks Job::resting(const Trainer& trainer) const {
+  using enum weights::NetworkKind;
+  if (!m_recipe.memory.offload) return {};
+  RestingNetworks networks{{Vae}, m_loadOptions};
+  if (!trainer.readsTextEncoders()) {
+    networks.kinds.push_back(TextEncoder);
+    if (m_model->isXl()) networks.kinds.push_back(TextEncoder2);
+  }
+  return networks;
+}
+
 Result<bool> Job::trainSteps() {
   m_reporter.stage(Stage::Train);
   Trainer trainer(
@@ -362,7 +375,7 @@ Result<bool> Job::trainSteps() {
   std::optional<std::int64_t> lastStep;
   if (m_checkpoint) lastStep = m_checkpoint->manifest.step;
   if (auto opened = m_reporter.open(m_recipe, lastStep); !opened) return api::fail(opened.error());
-  SampleMaker samples(*m_model, m_recipe, m_compute);
+  SampleMaker samples(*m_model, m_recipe, m_compute, resting(trainer));
   TrainingLoop loop(trainer, samples, m_recipe, m_photos, m_start, m_reporter);
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();

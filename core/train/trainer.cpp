@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/diffusion/losses.h"
+#include "core/tensor/out_of_memory.h"
 
 namespace likeness::train {
 
@@ -59,7 +60,10 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_trainables(markTrainable(model, recipe)),
       m_optimizer(makeOptimizer(std::move(m_trainables.parameters),
                                 recipe.optimizer,
-                                static_cast<std::uint64_t>(recipe.training.seed))) {
+                                static_cast<std::uint64_t>(recipe.training.seed))),
+      m_microBatch(recipe.training.batchSize) {
+  for (const auto& store : {model.unet.store, model.textEncoder.store, model.textEncoder2.store})
+    if (store) store->setCheckpointing(recipe.memory.checkpointing);
   if (m_recipe.memory.stepInBackward) m_stepInBackward.emplace(*m_optimizer);
   if (m_trainables.textUntil == 0) encodeFrozenPrompts();
 }
@@ -113,15 +117,29 @@ Trainer::Prediction Trainer::predict(const Batch& batch) const {
 }
 
 Losses Trainer::gradients(std::int64_t step) {
-  const std::int64_t parts = m_recipe.training.gradientAccumulation;
+  chooseTrained(step);
+  for (;;) {
+    try {
+      return gradientsInParts(step);
+    } catch (const std::exception& error) {
+      // Nothing is left to divide, or weights have changed already.
+      if (!tensor::isOutOfMemory(error) || m_microBatch == 1 || m_stepInBackward) throw;
+      m_optimizer->dropGradients();
+      m_microBatch /= 2;
+    }
+  }
+}
+
+Losses Trainer::gradientsInParts(std::int64_t step) {
   const std::int64_t size = m_recipe.training.batchSize;
-  const auto share = static_cast<double>(parts);
+  const std::int64_t all = size * m_recipe.training.gradientAccumulation;
   Losses losses;
   BandMeans bands;
   if (m_batches.hasClasses()) losses.classHalf = 0;
-  chooseTrained(step);
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const Batch batch = m_batches.make(step, part * size, size);
+  for (std::int64_t first = 0, count = 0; first < all; first += count) {
+    count = std::min(m_microBatch, size - first % size);  // pictures of one shape
+    const double share = static_cast<double>(all) / static_cast<double>(count);
+    const Batch batch = m_batches.make(step, first, count);
     const Prediction p = predict(batch);
     const diffusion::DreamBoothLoss loss = diffusion::dreamBoothLoss(
         p.predicted,

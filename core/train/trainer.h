@@ -50,8 +50,13 @@ class Trainer {
 
   /// Gradients of (subject + weight x class), averaged over the micro-batches, of 0-based step
   /// `step`; they lie in the parameters' grad(). The two halves go through the networks in one
-  /// batch [subject..., class...]. None are made of a loss that is not finite.
+  /// batch [subject..., class...]. None are made of a loss that is not finite. Where memory does
+  /// not suffice the micro-batches are halved, for the rest of the run too: draws belong to places
+  /// in the whole batch, so that gradients are the same but for rounding. Throws what says so when
+  /// one picture is too much, or weights are updated in the backward pass.
   Losses gradients(std::int64_t step);
+  /// Subject pictures that go through the networks at a time.
+  std::int64_t microBatch() const { return m_microBatch; }
   /// gradients(), clipping, update. Error NonFinite {what, step} before anything was changed; with
   /// MemoryOptions::stepInBackward a gradient that is not finite may come after other parameters
   /// were updated (step_in_backward.h).
@@ -61,6 +66,8 @@ class Trainer {
   /// whatever LossOptions say.
   Losses probe() const;
 
+  /// Whether steps encode text; else that of every prompt is kept.
+  bool readsTextEncoders() const { return m_frozenText.empty(); }
   Optimizer& optimizer() { return *m_optimizer; }
   const Optimizer& optimizer() const { return *m_optimizer; }
   const data::DataPlan& plan() const { return m_batches.plan(); }
@@ -68,6 +75,7 @@ class Trainer {
   const Trainables& trainables() const { return m_trainables; }
 
  private:
+  Losses gradientsInParts(std::int64_t step);
   void chooseTrained(std::int64_t step);
   void encodeFrozenPrompts();
   nn::Conditioning zeroedWhereEmpty(nn::Conditioning text,
@@ -91,6 +99,7 @@ class Trainer {
   Trainables m_trainables;  ///< its parameters are the optimizer's
   std::unique_ptr<Optimizer> m_optimizer;
   std::optional<StepInBackward> m_stepInBackward;
+  std::int64_t m_microBatch;
 };
 
 }  // namespace likeness::train

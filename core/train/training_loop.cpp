@@ -104,7 +104,9 @@ api::Result<void> TrainingLoop::makeSamples(bool asked) {
 
 api::Result<void> TrainingLoop::oneStep() {
   const auto start = Clock::now();
+  const std::int64_t microBatch = m_trainer.microBatch();
   auto report = m_trainer.step(m_step);
+  if (m_trainer.microBatch() < microBatch) warnOfSmallerBatches();
   if (!report) {
     api::Error error = report.error();
     if (error.code == api::ErrorCode::NonFinite && !m_lastCheckpoint.empty())
@@ -206,6 +208,17 @@ void TrainingLoop::warnOfChangedPhotos() {
     m_reporter.warning({api::ErrorCode::PhotoChanged, {{"file", known.file.string()}}, {}});
     return true;
   });
+}
+
+void TrainingLoop::warnOfSmallerBatches() {
+  m_reporter.warning({api::ErrorCode::NotEnoughMemory,
+                      {{"needed", "more"},
+                       {"available", std::to_string(tensor::availableMemoryMiB())},
+                       {"fits",
+                        "The run continues with the same pictures per step, but only " +
+                            std::to_string(m_trainer.microBatch()) +
+                            " at a time. It is slower; the result is the same"}},
+                      {}});
 }
 
 api::Figures TrainingLoop::figures() const {

@@ -44,6 +44,7 @@ class TrainingLoop {
   void reportNowAndThen();
   void reportProgress();
   void warnOfChangedPhotos();
+  void warnOfSmallerBatches();
   bool due(std::int64_t every) const;
   bool checkpointDue() const;
   bool ended() const;

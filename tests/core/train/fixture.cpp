@@ -55,6 +55,17 @@ api::TrainRequest tinyRecipe(api::Method method, bool withClass) {
   return completeRecipe(request, 16);
 }
 
+tensor::StateDict everything(const nn::StableDiffusion& model) {
+  tensor::StateDict all;
+  for (const auto& [name, store] : {std::pair("unet.", model.unet.store),
+                                    std::pair("text_encoder.", model.textEncoder.store),
+                                    std::pair("text_encoder_2.", model.textEncoder2.store),
+                                    std::pair("vae.", model.vae.store)})
+    for (const auto& [key, tensor] : store ? store->parameters() : tensor::StateDict{})
+      all.emplace(name + key, tensor.detach().clone());
+  return all;
+}
+
 tensor::StateDict copyOfWeights(const Trainer& trainer) {
   tensor::StateDict copy;
   for (const auto& [part, weights] : trainer.trainables().weights)

@@ -14,18 +14,6 @@ using api::Method;
 
 bool equal(const at::Tensor& a, const at::Tensor& b) { return a.equal(b); }
 
-/// Everything a model consists of, trained or not.
-tensor::StateDict everything(const nn::StableDiffusion& model) {
-  tensor::StateDict all;
-  for (const auto& [name, store] : {std::pair("unet.", model.unet.store),
-                                    std::pair("text_encoder.", model.textEncoder.store),
-                                    std::pair("text_encoder_2.", model.textEncoder2.store),
-                                    std::pair("vae.", model.vae.store)})
-    for (const auto& [key, tensor] : store ? store->parameters() : tensor::StateDict{})
-      all.emplace(name + key, tensor.detach().clone());
-  return all;
-}
-
 void trainTwoSteps(Trainer& trainer) {
   for (std::int64_t step = 0; step < 2; ++step) ASSERT_TRUE(trainer.step(step));
 }
