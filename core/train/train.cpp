@@ -41,7 +41,7 @@ class Job {
   Result<bool> prepare();
   Result<void> checkFolder() const;
   Result<bool> loadModel();
-  void checkWords() const;
+  void checkWords();
   Result<void> openRun();
   Result<bool> preparePhotos();
   Result<bool> classImages();
@@ -161,7 +161,7 @@ Result<bool> Job::loadModel() {
 }
 
 /// Words that the model will not take as they are meant.
-void Job::checkWords() const {
+void Job::checkWords() {
   std::vector<std::string> prompts{m_recipe.subject.subjectPrompt};
   if (m_recipe.prior.classImages > 0) prompts.push_back(m_recipe.subject.classPrompt);
   for (const api::Photo& photo : m_recipe.photos)
