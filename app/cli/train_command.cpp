@@ -143,6 +143,7 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
     auto run = workspace::readRunRequest(a.fork);
     if (!run) return fail(run.error());
     request = std::move(*run);
+    request.runFolder = place.runFolder;
   }
   if (!a.config.empty())
     if (const auto read = config::applyYamlFile(request, a.config); !read)
@@ -192,6 +193,8 @@ Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
                       : "--photos is required: photos, or folders of them"}});
   if (request->runFolder.empty())
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
+  if (const auto errors = validate(*request); !a.fork.empty() && !errors.empty())
+    return fail(errors.front().error);  // before anything is copied
   if (!a.fork.empty())
     if (const auto forked = workspace::forkRun(a.fork, *request); !forked)
       return fail(forked.error());

@@ -11,6 +11,7 @@
 #include "core/workspace/event_file.h"
 #include "core/workspace/metrics_file.h"
 #include "core/workspace/report.h"
+#include "core/workspace/run_folder.h"
 #include "likeness_version.h"
 
 namespace likeness::train {
@@ -85,16 +86,15 @@ api::Result<void> RunRecorder::openEvents(std::optional<std::int64_t> lastStep) 
       workspace::textEvent(time, 0, "configuration", asCode(config::toYaml(*m_recipe, false))));
 }
 
-api::Result<void> RunRecorder::record(std::vector<api::MetricSample> samples) {
+api::Result<void> RunRecorder::record(std::int64_t step, std::vector<api::MetricSample> samples) {
   if (!m_pictures) return m_pictures;
-  if (samples.empty()) return {};
-  const std::int64_t step = samples.front().step;
   if (!m_drifts.empty())
     samples.push_back({step,
                        Series::ClassDrift,
                        std::accumulate(m_drifts.begin(), m_drifts.end(), 0.0) /
                            static_cast<double>(m_drifts.size())});
   m_drifts.clear();
+  if (samples.empty()) return {};
   std::ranges::copy_if(samples, std::back_inserter(m_history), isKept);
   for (const api::MetricSample& sample : samples) m_listener.metric(sample);
   if (auto written = m_metrics->append(workspace::metricsRow(step, samples)); !written)

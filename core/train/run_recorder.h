@@ -24,9 +24,9 @@ class RunRecorder : public base::Reporter {
   /// Errors: FileUnwritable, DiskFull.
   api::Result<void> open(const api::TrainRequest& recipe, std::optional<std::int64_t> lastStep);
 
-  /// The row of one step, with the drift of samples made since the last one. Appended, not yet
+  /// The row of a step, with the drift of samples made since the last one. Appended, not yet
   /// durable. Errors: FileUnwritable, DiskFull, also those of pictures in between.
-  api::Result<void> record(std::vector<api::MetricSample> samples);
+  api::Result<void> record(std::int64_t step, std::vector<api::MetricSample> samples);
   /// Probes and drift of the whole run, of earlier sessions too.
   const std::vector<api::MetricSample>& history() const { return m_history; }
   /// Makes what was recorded durable; before a checkpoint counts on it.

@@ -41,7 +41,7 @@ class Job {
   Result<bool> prepare();
   Result<void> checkFolder() const;
   Result<bool> loadModel();
-  void checkWords() const;
+  void checkWords();
   Result<void> openRun();
   Result<bool> preparePhotos();
   void sayShapes() const;
@@ -167,7 +167,7 @@ Result<bool> Job::loadModel() {
 }
 
 /// Words that the model will not take as they are meant.
-void Job::checkWords() const {
+void Job::checkWords() {
   std::set<std::string> prompts;
   if (m_recipe.prior.classImages > 0)
     prompts.insert(api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject));

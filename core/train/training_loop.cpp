@@ -93,7 +93,7 @@ api::Result<void> TrainingLoop::begin() {
   if (auto made = makeSamples(false); !made) return made;
   std::vector<MetricSample> samples;
   if (due(m_recipe.watch.probeEvery)) addProbe(samples);
-  return m_reporter.record(std::move(samples));
+  return m_reporter.record(0, std::move(samples));
 }
 
 api::Result<void> TrainingLoop::makeSamples(bool asked) {
@@ -133,7 +133,7 @@ api::Result<void> TrainingLoop::oneStep() {
   row.push_back({m_step, Series::MemoryMiB, static_cast<double>(tensor::rssMiB())});
   // Before the row, which tells how far the samples have drifted.
   if (auto made = makeSamples(m_reporter.takeSampleRequest()); !made) return made;
-  if (auto recorded = m_reporter.record(std::move(row)); !recorded) return recorded;
+  if (auto recorded = m_reporter.record(m_step, std::move(row)); !recorded) return recorded;
   reportProgress();
   if (due(m_recipe.watch.probeEvery)) advise();
   if (m_reporter.takeCheckpointRequest() || checkpointDue()) return save(ended());
@@ -195,6 +195,7 @@ api::Result<void> TrainingLoop::save(bool finished) {
 /// A checkpoint of a small model is written faster than a page with many pictures.
 void TrainingLoop::reportNowAndThen() {
   const auto start = Clock::now();
+  if (ended() || m_reporter.stop().stop_requested()) return;  // run() writes the last one
   if (seconds(start - m_lastReport) < m_reportSeconds / kSavingShare) return;
   m_reporter.report();
   m_lastReport = Clock::now();

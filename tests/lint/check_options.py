@@ -7,11 +7,19 @@ from report import ROOT, Report, tracked_files
 OPTION = re.compile(r"^\*\*.+\*\* `--[\w-]+` \(`([\w.]+)`\):", re.M)
 ROW = re.compile(r"^\| `([\w.]+)` \| (.+) \|$", re.M)
 TEST = re.compile(r"`(\w+)\.(\w+)`")
+WINDOW = re.compile(r"^class (\w+) : public QObject|^  void (\w+)\(\) \{", re.M)
 DEFINED = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
 
 
 def defined_tests():
-    return {f"{suite}.{name}" for path in tracked_files("_test.cpp") for suite, name in DEFINED.findall((ROOT / path).read_text())}
+    found = {f"{suite}.{name}" for path in tracked_files("_test.cpp") for suite, name in DEFINED.findall((ROOT / path).read_text())}
+    for path in tracked_files(".cpp"):
+        if path.startswith("tests/ui/test_"):
+            suite = ""
+            for entered, name in WINDOW.findall((ROOT / path).read_text()):
+                suite = entered or suite
+                found.add(f"{suite}.{name}")
+    return found
 
 
 def problems(options, matrix, tests):

@@ -2,12 +2,15 @@
 // and when it saves or ends.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <limits>
 #include <map>
 #include <sstream>
 
+#include "core/config/config.h"
+#include "core/image/photo.h"
 #include "core/tensor/state_dict.h"
 #include "core/train/checkpoint.h"
 #include "core/train/train.h"
@@ -103,16 +106,54 @@ TEST_F(WatchTest, EventsHoldCurvesPicturesAndTexts) {
   // The values are those of metrics.csv.
   std::map<std::pair<std::int64_t, std::string>, std::string> values;
   for (const auto& [step, tag, value] : events("run")) values[{step, tag}] = value;
-  for (const auto& sample : workspace::readMetrics(folder / "run/metrics.csv"))
-    if (sample.series != Series::StepSeconds && sample.series != Series::MemoryMiB)
-      EXPECT_EQ((values[{sample.step, std::string(workspace::tagOf(sample.series))}]),
-                std::to_string(static_cast<float>(sample.value)));
+  for (const auto& sample : workspace::readMetrics(folder / "run/metrics.csv")) {
+    if (sample.series == Series::StepSeconds || sample.series == Series::MemoryMiB) continue;
+    const std::string tag(workspace::tagOf(sample.series));
+    EXPECT_EQ((values[{sample.step, tag}]), std::to_string(static_cast<float>(sample.value)));
+  }
   // Of the class's picture alone, and from nothing.
   double first = -1, last = -1;
   for (const auto& sample : reporter.metrics)
     if (sample.series == Series::ClassDrift) (sample.step == 0 ? first : last) = sample.value;
-  EXPECT_EQ(first, 0);
+  EXPECT_NEAR(first, 0, 1e-9);
   EXPECT_GT(last, 0);
+}
+
+TEST_F(WatchTest, SamplesAreMadeAsTheirOptionsSay) {
+  auto r = request("run");
+  r.training.steps = 2;
+  r.watch.samplePrompts = {"{subject} in the snow"};
+  r.watch.sampleEvery = 1;
+  r.watch.sampleSeed = 7;
+  r.watch.sampling = {api::SamplerKind::Ddim, 3, 2.5, false, 0.5};
+  r.watch.sampling.guidanceRescale = 0.25;
+  r.watch.sampling.clipSkip = 2;
+  r.watch.sampling.spacing = api::TimestepSpacing::Trailing;
+  ASSERT_TRUE(run(r));
+  for (const std::int64_t step : {0, 1, 2}) {
+    const fs::path file = r.runFolder / workspace::sampleFile(step, 0);
+    const auto text = image::readPngText(file).value();
+    const auto entry = std::ranges::find(text, "likeness", [](const auto& e) { return e.first; });
+    ASSERT_NE(entry, text.end()) << step;
+    const auto made = config::generateRequestFromJson(entry->second, file.string()).value();
+    EXPECT_EQ(made.sampling, r.watch.sampling);
+    EXPECT_EQ(made.seed, 7);
+    EXPECT_EQ(made.prompt, "sks toy in the snow");
+  }
+  EXPECT_FALSE(fs::exists(r.runFolder / workspace::sampleFile(0, 1)));
+  // And the options reach the pixels: another picture of the same weights for each.
+  const auto untrained = [&](const char* name, const auto& change) {
+    auto other = r;
+    other.runFolder = folder / name;
+    other.training.steps = 1;
+    change(other.watch);
+    EXPECT_TRUE(run(other));
+    return image::readPhoto(other.runFolder / workspace::sampleFile(0, 0)).value().image;
+  };
+  const api::Image plain = untrained("plain", [](api::WatchOptions&) {});
+  EXPECT_EQ(plain, image::readPhoto(r.runFolder / workspace::sampleFile(0, 0)).value().image);
+  EXPECT_FALSE(plain == untrained("seed", [](api::WatchOptions& w) { w.sampleSeed = 8; }));
+  EXPECT_FALSE(plain == untrained("steps", [](api::WatchOptions& w) { w.sampling.steps = 4; }));
 }
 
 TEST_F(WatchTest, WithoutTensorBoardThereAreNoEvents) {
@@ -316,7 +357,7 @@ TEST_F(WatchTest, EveryFailingWriteAroundACheckpointLeavesTheRunWhole) {
     if (call % 10 == 0) runAgain(r);
     fs::remove_all(r.runFolder);
   }
-  EXPECT_GT(ended, calls / 2);
+  EXPECT_GT(ended, 20);
 }
 
 }  // namespace

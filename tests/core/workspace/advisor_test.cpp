@@ -64,7 +64,9 @@ TEST(Advisor, JudgesWhatTheCurvesSay) {
     const auto advice = advise(c.samples);
     ASSERT_TRUE(advice) << c.name;
     EXPECT_EQ(advice->state, c.state) << c.name << ": " << api::sentence(*advice);
-    if (c.best >= 0) EXPECT_EQ(advice->bestStep, c.best) << c.name;
+    if (c.best >= 0) {
+      EXPECT_EQ(advice->bestStep, c.best) << c.name;
+    }
   }
 }
 

@@ -42,11 +42,11 @@ TEST(Report, ShowsEverythingAndLoadsNothing) {
     samples.push_back({step, api::Series::MemoryMiB, 1234});
   }
   support::put(request.runFolder / kMetricsFile, metricsText(samples));
+  fs::create_directories(request.runFolder / kSamplesFolder);
   for (const std::int64_t step : {0, 160, 320})
     for (const std::int64_t prompt : {0, 1, 2, 3})  // the last one of a prompt that is gone
-      fs::create_directories(request.runFolder / kSamplesFolder),
-          ASSERT_TRUE(image::writePng(request.runFolder / sampleFile(step, prompt),
-                                      support::testImage(600, 400)));
+      ASSERT_TRUE(image::writePng(request.runFolder / sampleFile(step, prompt),
+                                  support::testImage(600, 400)));
   support::put(request.runFolder / kSamplesFolder / "000480-00.png", "no picture");
   support::put(request.runFolder / kSamplesFolder / "notes.txt", "no sample");
   ASSERT_TRUE(image::writePng(request.runFolder / "class.png", support::testImage()));
