@@ -103,7 +103,7 @@ bool LatentCache::fits(const tensor::StateDict& cached,
   const std::int64_t h = size.targetHeight / config.factor(),
                      w = size.targetWidth / config.factor();
   const std::vector<std::int64_t> shape{config.latentChannels, h, w};
-  return cached.size() == (picture.mask ? 4 : 3) && holds("mean", at::kFloat, shape) &&
+  return cached.size() == (picture.mask ? 4U : 3U) && holds("mean", at::kFloat, shape) &&
          holds("std", at::kFloat, shape) && (!picture.mask || holds("mask", at::kFloat, {1, h, w}));
 }
 

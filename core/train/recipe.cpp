@@ -48,8 +48,7 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
   if (request.embedding.vectors == 0 || method == api::Method::TextualInversion)
     ignore({"embedding.embeddingPart"});
   if (!request.data.buckets) ignore({"data.bucketStep"});
-  if (request.data.cropJitter == 0 && request.data.colorJitter == 0)
-    ignore({"data.augmentations"});
+  if (request.data.cropJitter == 0 && request.data.colorJitter == 0) ignore({"data.augmentations"});
   if (request.prior.classImages == 0)
     std::erase_if(options, [](const auto& option) {
       return option.first.starts_with("prior.") && option.first != "prior.classImages";
