@@ -8,6 +8,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -52,7 +53,8 @@ Trainer::Trainer(nn::StableDiffusion& model,
                  const api::TrainRequest& recipe,
                  data::LatentSet subject,
                  data::LatentSet classes,
-                 at::ScalarType compute)
+                 at::ScalarType compute,
+                 Ranks& ranks)
     : m_model(model),
       m_recipe(recipe),
       m_subject(std::move(subject)),
@@ -62,7 +64,8 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_schedule(model.schedule),
       m_plan(makePlan(recipe, m_subject, m_classes, model.schedule.numTrainTimesteps)),
       m_lrSchedule(makeSchedule(recipe.training, recipe.training.steps)),
-      m_optimizer(markTrainable(), recipe.optimizer) {
+      m_optimizer(markTrainable(), recipe.optimizer),
+      m_ranks(ranks) {
   encodeFrozenPrompts();
 }
 
@@ -133,13 +136,12 @@ void Trainer::addToBatch(Batch& batch,
   batch.sizes.push_back(latents.size);
 }
 
-Trainer::Batch Trainer::makeBatch(std::int64_t step, std::int64_t microBatch) const {
+Trainer::Batch Trainer::makeBatch(std::int64_t step, std::int64_t first, std::int64_t count) const {
   Batch batch;
-  const std::int64_t size = m_recipe.training.batchSize;
   for (const Half half : {Half::Subject, Half::Class}) {
     const data::LatentSet& set = half == Half::Subject ? m_subject : m_classes;
     if (set.pictures.empty()) continue;
-    for (std::int64_t position = microBatch * size; position < (microBatch + 1) * size; ++position)
+    for (std::int64_t position = first; position < first + count; ++position)
       addToBatch(batch,
                  set,
                  m_plan.draw(step, position, half),
@@ -181,18 +183,35 @@ Trainer::Prediction Trainer::predict(const Batch& batch) const {
 }
 
 Losses Trainer::gradients(std::int64_t step) {
-  const auto parts = static_cast<double>(m_recipe.training.gradientAccumulation);
+  const std::int64_t batch = m_recipe.training.batchSize;
+  const std::int64_t all = batch * m_recipe.training.gradientAccumulation;
+  const auto [begin, end] = m_ranks.share(all);
   Losses losses;
   if (!m_classes.pictures.empty()) losses.classHalf = 0;
-  for (std::int64_t part = 0; part < m_recipe.training.gradientAccumulation; ++part) {
-    const Prediction p = predict(makeBatch(step, part));
-    const diffusion::DreamBoothLoss loss = diffusion::dreamBoothLoss(
-        p.predicted, p.target, m_recipe.training.batchSize, m_recipe.prior.weight);
+  for (std::int64_t first = begin, count = 0; first < end; first += count) {
+    count = std::min(batch - first % batch, end - first);
+    const double parts = static_cast<double>(all) / static_cast<double>(count);
+    const Prediction p = predict(makeBatch(step, first, count));
+    const diffusion::DreamBoothLoss loss =
+        diffusion::dreamBoothLoss(p.predicted, p.target, count, m_recipe.prior.weight);
     losses.subject += loss.subject.item<double>() / parts;
     if (losses.classHalf) *losses.classHalf += loss.classes.item<double>() / parts;
     (loss.total / parts).backward();
   }
   return losses;
+}
+
+/// Over all ranks. Each has divided by the whole batch, so that sums are means.
+api::Result<void> Trainer::addUp(Losses& losses) {
+  if (m_ranks.size() == 1) return {};
+  std::array values{losses.subject, losses.classHalf.value_or(0)};
+  if (auto summed = m_ranks.sum(values); !summed) return summed;
+  losses.subject = values[0];
+  if (losses.classHalf) losses.classHalf = values[1];
+  std::vector<at::Tensor> gradients;
+  for (const Trainable& parameter : m_optimizer.parameters())
+    if (parameter.value.grad().defined()) gradients.push_back(parameter.value.grad());
+  return m_ranks.sum(gradients);
 }
 
 double Trainer::probe(Half half) const {
@@ -217,6 +236,10 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   };
   StepReport report;
   report.losses = gradients(step);
+  if (auto summed = addUp(report.losses); !summed) {
+    m_optimizer.dropGradients();
+    return api::fail(summed.error());
+  }
   if (!std::isfinite(report.losses.subject)) return stopped("The subject loss");
   if (!std::isfinite(report.losses.classHalf.value_or(0))) return stopped("The class loss");
   const AdamW::GradientNorm norm = m_optimizer.gradientNorm();

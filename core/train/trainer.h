@@ -15,6 +15,7 @@
 #include "core/nn/encode_text.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
+#include "core/train/ranks.h"
 
 namespace likeness::train {
 
@@ -37,18 +38,20 @@ class Trainer {
  public:
   /// Marks what is trained: a LoRA is attached fresh to the UNet; else the UNet's parameters, and
   /// the text encoders' when asked for (those that the conditioning depends on). `classes` may be
-  /// empty. Refers to `model`.
+  /// empty. Refers to `model` and `ranks`.
   Trainer(nn::StableDiffusion& model,
           const api::TrainRequest& recipe,
           data::LatentSet subject,
           data::LatentSet classes,
-          at::ScalarType compute);
+          at::ScalarType compute,
+          Ranks& ranks);
 
   /// Gradients of (subject + weight x class), averaged over the micro-batches, of 0-based step
   /// `step`; they lie in the parameters' grad(). The two halves go through the networks in one
-  /// batch [subject..., class...].
+  /// batch [subject..., class...]. With several ranks: what this one adds to losses and gradients.
   Losses gradients(std::int64_t step);
-  /// gradients(), clipping, update. Error NonFinite {what, step} before anything was changed.
+  /// gradients(), their sum over all ranks, clipping, update. Errors before anything was changed:
+  /// NonFinite {what, step}, those of Ranks.
   api::Result<StepReport> step(std::int64_t step);
   /// The losses over fixed pictures, timesteps and noise: comparable between steps and runs of one
   /// seed. Draws nothing that depends on a step.
@@ -65,7 +68,8 @@ class Trainer {
   struct Batch;
   std::vector<Trainable> markTrainable();
   void encodeFrozenPrompts();
-  Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
+  api::Result<void> addUp(Losses& losses);
+  Batch makeBatch(std::int64_t step, std::int64_t first, std::int64_t count) const;
   Batch makeProbe(data::Half half) const;
   void addToBatch(Batch& batch,
                   const data::LatentSet& set,
@@ -90,6 +94,7 @@ class Trainer {
   std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
   std::map<std::string, tensor::StateDict> m_weights;
   AdamW m_optimizer;
+  Ranks& m_ranks;
 };
 
 }  // namespace likeness::train

@@ -35,6 +35,7 @@ double median(std::vector<double> values) {
 TrainingLoop::TrainingLoop(Trainer& trainer,
                            SampleMaker& samples,
                            MetricsLog metrics,
+                           Ranks& ranks,
                            const api::TrainRequest& recipe,
                            std::vector<data::TrainingPicture> photos,
                            std::chrono::steady_clock::time_point jobStart,
@@ -42,6 +43,7 @@ TrainingLoop::TrainingLoop(Trainer& trainer,
     : m_trainer(trainer),
       m_samples(samples),
       m_metrics(std::move(metrics)),
+      m_ranks(ranks),
       m_recipe(recipe),
       m_photos(std::move(photos)),
       m_reporter(reporter),
@@ -59,8 +61,12 @@ api::Result<bool> TrainingLoop::run() {
   m_lastSave = Clock::now();
   if (m_step == 0)
     if (auto begun = begin(); !begun) return api::fail(begun.error());
-  while (m_step < m_recipe.training.steps && !m_reporter.stop().stop_requested())
+  while (m_step < m_recipe.training.steps) {
+    const auto stop = m_ranks.any(m_reporter.stop().stop_requested());
+    if (!stop) return brokenOff(stop.error());
+    if (*stop) break;
     if (auto done = oneStep(); !done) return api::fail(done.error());
+  }
   const bool finished = m_step >= m_recipe.training.steps;
   if (m_savedStep != m_step && m_step > 0)
     if (auto saved = save(finished); !saved) return api::fail(saved.error());
@@ -89,12 +95,7 @@ api::Result<void> TrainingLoop::begin() {
 api::Result<void> TrainingLoop::oneStep() {
   const auto start = Clock::now();
   auto report = m_trainer.step(m_step);
-  if (!report) {
-    api::Error error = report.error();
-    if (error.code == api::ErrorCode::NonFinite && !m_lastCheckpoint.empty())
-      error.context.emplace_back("folder", m_lastCheckpoint.string());
-    return api::fail(std::move(error));
-  }
+  if (!report) return brokenOff(report.error());
   const double stepSeconds = seconds(Clock::now() - start);
   m_stepSeconds.push_back(stepSeconds);
   if (m_stepSeconds.size() == 1) m_firstStepSeconds = seconds(Clock::now() - m_jobStart);
@@ -117,6 +118,16 @@ api::Result<void> TrainingLoop::oneStep() {
   if (m_reporter.takeCheckpointRequest() || checkpointDue())
     return save(m_step >= m_recipe.training.steps);
   return {};
+}
+
+/// A step failed before anything was changed. Where a rank was lost, the state before it is good.
+tl::unexpected<api::Error> TrainingLoop::brokenOff(api::Error error) {
+  const bool lost = error.code == api::ErrorCode::DeviceMissing;
+  if (lost && m_step > 0 && m_savedStep != m_step)
+    if (auto saved = save(false); !saved) m_reporter.warning(saved.error());
+  if ((lost || error.code == api::ErrorCode::NonFinite) && !m_lastCheckpoint.empty())
+    error.context.emplace_back("folder", m_lastCheckpoint.string());
+  return api::fail(std::move(error));
 }
 
 void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
@@ -193,6 +204,20 @@ api::Figures TrainingLoop::figures() const {
   figures.emplace_back("total_s", seconds(Clock::now() - m_jobStart));
   figures.emplace_back("peak_rss_mib", tensor::peakRssMiB());
   return figures;
+}
+
+api::Result<bool> follow(Trainer& trainer,
+                         std::int64_t step,
+                         std::int64_t steps,
+                         Ranks& ranks,
+                         base::Reporter& reporter) {
+  for (; step < steps; ++step) {
+    const auto stop = ranks.any(reporter.stop().stop_requested());
+    if (!stop) return api::fail(stop.error());
+    if (*stop) return false;
+    if (auto done = trainer.step(step); !done) return api::fail(done.error());
+  }
+  return true;
 }
 
 }  // namespace likeness::train

@@ -110,7 +110,8 @@ TEST(TrainerTest, SdxlIsToldTheSizesOfItsPictures) {
     auto model = loadTiny(tinyModel(Tiny::Xl));
     auto set = randomLatents(kPhotos, "a photo of sks toy", 1);
     for (data::Latents& latents : set.plain) latents.size.originalHeight = originalHeight;
-    return Trainer(model, recipe, set, {}, at::kFloat).gradients(0).subject;
+    Ranks ranks;
+    return Trainer(model, recipe, set, {}, at::kFloat, ranks).gradients(0).subject;
   };
   EXPECT_EQ(loss(20), loss(20));
   EXPECT_NE(loss(20), loss(400));
