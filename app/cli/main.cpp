@@ -64,6 +64,7 @@ int report(const Error& error, bool json, const CLI::App* command = nullptr) {
 }
 
 int report(const CommandResult& result, bool json) {
+  if (result.exitCode) return *result.exitCode;
   if (json)
     std::printf(
         "%s\n",

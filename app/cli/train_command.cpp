@@ -3,7 +3,9 @@
 
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
+#include "app/cli/local_ranks.h"
 #include "app/cli/run_job.h"
+#include "core/base/placement.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/fork_run.h"
@@ -24,6 +26,8 @@ struct TrainArguments {
   ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
   bool resume = false, printConfig = false;
+  std::int64_t devices = 1;
+  base::Placement placement;
 };
 
 /// Where a run of a project goes, and the lock that keeps other programs away meanwhile.
@@ -36,6 +40,10 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
                                     const Project& project,
                                     Workspace& workspace) {
   ProjectPlace place;
+  if (a.placement.rank > 0) {  // rank 0 says where, in its training job
+    place.runFolder = project.folder;
+    return place;
+  }
   auto lock = workspace.lockProject(project.folder);
   if (!lock) return fail(lock.error());
   place.lock = std::move(*lock);
@@ -175,7 +183,28 @@ std::string summary(const CommandResult& result, const TrainRequest& request) {
          request.subject.token + " " + request.subject.classWord + "\" --out pictures\n";
 }
 
-Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
+Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
+  const auto placement = base::placement();
+  if (!placement) return fail(placement.error());
+  a.placement = *placement;
+  if (a.devices > 1 && !a.printConfig) {
+    if (placement->size == 1) {
+      const auto code = runLocalRanks(a.devices);
+      if (!code) return fail(code.error());
+      CommandResult result;
+      result.exitCode = *code;
+      return result;
+    }
+    if (placement->size != a.devices)
+      return fail(ErrorCode::BadUsage,
+                  {{"reason",
+                    "--devices is " + std::to_string(a.devices) + ", but a launcher has started " +
+                        std::to_string(placement->size) + " processes; leave it out"}});
+  }
+  if (placement->rank > 0) {  // one speaks for all
+    (void)std::freopen("/dev/null", "w", stdout);
+    (void)std::freopen("/dev/null", "w", stderr);
+  }
   ProjectPlace place;
   const auto request = buildRequest(a, workspace, place);
   if (!request) return fail(request.error());
@@ -215,6 +244,7 @@ Examples
   likeness-cli train --out runs/bo --resume               continue after Ctrl-C, a crash or a power cut
   likeness-cli train --fork runs/bo --learning-rate 1e-6 --steps 900 --out runs/bo-slow     go on under other options
   likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
+  likeness-cli train --photos my-dog/ --class dog --batch-size 2 --devices 2 --out runs/bo
   likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
 Ctrl-C stops after the step under way and keeps a checkpoint.)";
 
@@ -251,6 +281,12 @@ Command addTrain(CLI::App& root) {
                   "Begin the run in --out with the weights, optimizer and step of this run's last "
                   "checkpoint; options that are not given are its own")
       ->type_name("RUN_DIR");
+  app->add_option("--devices",
+                  a->devices,
+                  "Train on so many GPUs of this computer, or in so many processes that divide its "
+                  "cores; each takes its part of --batch-size times --gradient-accumulation photos")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1024}));
   app->add_flag("--print-config", a->printConfig, "Print every option as YAML and end");
   TrainRequest defaults;
   forEachSection(defaults, [&](std::string_view section, const auto& options) {

@@ -201,8 +201,10 @@ constexpr Row kRows[] = {
     {ErrorCode::DeviceMissing,
      "device_missing",
      kResources,
-     "The device \"{device}\" is not available on this computer.",
-     "`likeness-cli devices` lists the devices; `auto` takes the best one."},
+     "[The processes that should train together did not find each other at {address}|A process "
+     "that trained along {lost}|The device \"{device}\" is not available on this computer].",
+     "[The last good state is in {folder}; --resume continues there, on any number of "
+     "devices|{fix}|`likeness-cli devices` lists the devices; `auto` takes the best one]."},
     {ErrorCode::NonFinite,
      "non_finite",
      kInternal,

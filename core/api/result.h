@@ -45,10 +45,10 @@ enum class ErrorCode {
   DamagedCheckpoint,  ///< {folder}: {reason}
   NoCheckpoint,       ///< {folder} has none, or not {checkpoint}
   NotEnoughMemory,  ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
-  DeviceMissing,    ///< {device}
-  NonFinite,        ///< {what} became NaN or infinite at step {step}; last good state is {folder}; {fix}
-  PhotoChanged,     ///< {file} was changed or removed during the run
-  EngineMissing,    ///< the engine module could not be loaded: {reason}
+  DeviceMissing,    ///< {device}; of several: none met at {address}, or one {lost}; {fix}
+  NonFinite,  ///< {what} became NaN or infinite at step {step}; last good state is {folder}; {fix}
+  PhotoChanged,   ///< {file} was changed or removed during the run
+  EngineMissing,  ///< the engine module could not be loaded: {reason}
 };
 
 /// A failure: code and context fill the sentence; `detail` is for the log and the "Details" button.

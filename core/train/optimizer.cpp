@@ -91,8 +91,8 @@ const float* Optimizer::gradient(const Piece& p, Scratch& scratch) const {
 }
 
 double Optimizer::learningRate(std::int64_t step, double rateFactor) const {
-  const auto first = std::ranges::find_if(
-      m_parameters, [&](const Trainable& p) { return p.isTrained(step); });
+  const auto first =
+      std::ranges::find_if(m_parameters, [&](const Trainable& p) { return p.isTrained(step); });
   return first == m_parameters.end() ? 0 : first->learningRate * rateFactor;
 }
 

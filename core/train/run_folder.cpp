@@ -75,6 +75,7 @@ api::Result<void> writeInputs(const fs::path& runFolder, const RunInputs& inputs
                           {"device", inputs.device},
                           {"dtype", inputs.dtype},
                           {"threads", inputs.threads},
+                          {"ranks", inputs.ranks},
                           {"photos", toJson(inputs.photos)},
                           {"classPictures", toJson(inputs.classPictures)}};
   return base::writeFile(runFolder / kInputsFile, json.dump(2) + "\n");
@@ -95,6 +96,7 @@ api::Result<RunInputs> readInputs(const fs::path& runFolder) {
     inputs.device = json.at("device");
     inputs.dtype = json.at("dtype");
     inputs.threads = json.at("threads");
+    inputs.ranks = json.value("ranks", std::int64_t{1});
     inputs.photos = fromJson(json.at("photos"));
     inputs.classPictures = fromJson(json.at("classPictures"));
     return inputs;
@@ -143,6 +145,7 @@ std::vector<std::string> inexactReasons(const RunInputs& stored, const RunInputs
   note("device", stored.device, now.device);
   note("dtype", stored.dtype, now.dtype);
   note("threads", std::to_string(stored.threads), std::to_string(now.threads));
+  note("number of ranks", std::to_string(stored.ranks), std::to_string(now.ranks));
   std::size_t changed = 0;
   for (std::size_t i = 0; i < now.classPictures.size(); ++i)
     changed += i >= stored.classPictures.size() ||

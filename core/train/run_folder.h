@@ -25,6 +25,7 @@ struct RunInputs {
   std::string device, dtype;
   std::int64_t threads = 0;
   std::vector<Picture> photos, classPictures;
+  std::int64_t ranks = 1;
 };
 RunInputs::Picture describe(const data::TrainingPicture& picture);
 
@@ -38,7 +39,7 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
                                    const api::TrainRequest& recipe,
                                    const std::vector<data::TrainingPicture>& photos);
 /// Reasons why a continued run will not have the bits of an uninterrupted one (other device, dtype,
-/// threads, class pictures); empty = exact.
+/// threads, ranks, class pictures); empty = exact.
 std::vector<std::string> inexactReasons(const RunInputs& stored, const RunInputs& now);
 /// inputs.json; empty lists when the run had not come so far.
 api::Result<RunInputs> readInputs(const std::filesystem::path& runFolder);

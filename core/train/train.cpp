@@ -4,9 +4,11 @@
 #include <ATen/core/grad_mode.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
@@ -30,28 +32,45 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One call of train(): what its stages hand on. Each stage is a method; false = stopped.
+/// One call of train(): what its stages hand on. Each stage is a method; false = stopped. All ranks
+/// go through the same stages and wait for each other at the end of each, nowhere in between.
 class Job {
  public:
-  Job(const api::TrainRequest& request, const fs::path& resources, base::Reporter& reporter)
-      : m_request(request), m_resources(resources), m_reporter(reporter) {}
+  Job(const api::TrainRequest& request,
+      const fs::path& resources,
+      base::Reporter& reporter,
+      const base::Placement& placement,
+      Ranks& ranks)
+      : m_request(request),
+        m_resources(resources),
+        m_reporter(reporter),
+        m_placement(placement),
+        m_ranks(ranks) {}
   Result<base::JobResult> run();
 
  private:
   Result<bool> prepare();
   Result<void> checkFolder() const;
+  Result<at::Device> ownDevice() const;
   Result<bool> loadModel();
+  Result<void> checkShared() const;
+  Result<bool> agreeOnModel();
   void checkWords();
   Result<void> openRun();
   Result<bool> preparePhotos();
+  Result<bool> photoLatents();
   void sayShapes() const;
+  Result<bool> joinRun();
+  Result<bool> makeClassImages();
   Result<bool> classImages();
+  Result<bool> ownClassLatents();
   Result<bool> classLatents();
   Result<void> recordInputs() const;
   Result<void> restore(Trainer& trainer);
   RestingNetworks resting(const Trainer& trainer) const;
   Result<bool> trainSteps();
   std::vector<data::View> photoViews() const;
+  std::vector<data::View> classViews() const;
   data::LatentCache latentCache() const { return {cacheFolder(), *m_model}; }
   bool stopped() const { return m_reporter.stop().stop_requested(); }
   fs::path cacheFolder() const {
@@ -63,6 +82,8 @@ class Job {
   const api::TrainRequest& m_request;
   const fs::path& m_resources;
   RunRecorder m_reporter;
+  const base::Placement& m_placement;
+  Ranks& m_ranks;
 
   api::TrainRequest m_recipe;  ///< complete
   int m_threads = 0;
@@ -72,6 +93,7 @@ class Job {
   nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
   std::vector<data::TrainingPicture> m_photos, m_classPictures;
+  std::vector<fs::path> m_classFiles;
   data::LatentSet m_subjectLatents, m_classLatents;
   std::optional<FoundCheckpoint> m_checkpoint;
   double m_classImageSeconds = 0;
@@ -99,27 +121,77 @@ Result<base::JobResult> Job::run() {
 /// The stages before the first step, in order.
 Result<bool> Job::prepare() {
   if (auto free = checkFolder(); !free) return api::fail(free.error());
-  for (Result<bool> (Job::*stage)() :
-       {&Job::loadModel, &Job::preparePhotos, &Job::classImages, &Job::classLatents}) {
+  for (Result<bool> (Job::*stage)() : {&Job::loadModel,
+                                       &Job::agreeOnModel,
+                                       &Job::preparePhotos,
+                                       &Job::joinRun,
+                                       &Job::makeClassImages,
+                                       &Job::classImages,
+                                       &Job::ownClassLatents,
+                                       &Job::classLatents}) {
     auto done = (this->*stage)();
-    if (!done || !*done) return done;
+    if (!done) return done;
+    const auto stop = m_ranks.any(!*done);
+    if (!stop) return api::fail(stop.error());
+    if (*stop) return false;
   }
+  if (!m_ranks.isFirst()) return true;
   if (auto recorded = recordInputs(); !recorded) return api::fail(recorded.error());
   return true;
 }
 
 Result<void> Job::checkFolder() const {
-  if (!m_request.resume && holdsRun(m_request.runFolder))
+  if (m_ranks.isFirst() && !m_request.resume && holdsRun(m_request.runFolder))
     return api::fail(ErrorCode::RunExists, {{"folder", m_request.runFolder.string()}});
   return {};
 }
 
 // ---- model
 
+/// With several ranks the options name the kind, and each rank of a machine has a GPU of its own.
+Result<at::Device> Job::ownDevice() const {
+  const std::string& wanted = m_request.compute.device;
+  if (m_ranks.size() == 1) return tensor::chooseDevice(wanted);
+  if (wanted.starts_with("cuda:"))
+    return api::fail(
+        ErrorCode::BadUsage,
+        {{"reason",
+          "several processes cannot share " + wanted + "; --device takes cuda, cpu or auto here"}});
+  const auto kind = tensor::chooseDevice(wanted);
+  if (!kind || kind->is_cpu()) return kind;
+  const auto own = tensor::chooseDevice("cuda:" + std::to_string(m_placement.localRank));
+  // Slurm may let each process see its own one alone.
+  return !own && m_placement.localSize == 1 ? kind : own;
+}
+
+/// Whether there is a photo for every rank in every step.
+/// What several ranks cannot do.
+Result<void> Job::checkShared() const {
+  if (m_ranks.size() == 1) return {};
+  if (m_recipe.memory.stepInBackward)
+    return api::fail(
+        ErrorCode::BadCombination,
+        {{"key", "memory.stepInBackward"},
+         {"reason", "Weights are updated before the gradients of several devices are added up"},
+         {"fix", "Turn stepInBackward off, or train on one device"}});
+  const std::int64_t photos = m_recipe.training.batchSize * m_recipe.training.gradientAccumulation;
+  if (photos >= m_ranks.size()) return {};
+  const std::string ranks = std::to_string(m_ranks.size());
+  return api::fail(ErrorCode::BadCombination,
+                   {{"key", "training.batchSize"},
+                    {"reason",
+                     "A step of " + std::to_string(photos) + (photos == 1 ? " photo" : " photos") +
+                         " cannot be divided over " + ranks + " devices"},
+                    {"fix", "Set \"Photos per step\" (--batch-size) to " + ranks + " or more"}});
+}
+
 Result<bool> Job::loadModel() {
   m_reporter.stage(Stage::LoadModel);
-  m_threads = tensor::setThreads(m_request.compute.threads);
-  const auto device = tensor::chooseDevice(m_request.compute.device);
+  const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  m_threads = tensor::setThreads(m_request.compute.threads > 0
+                                     ? m_request.compute.threads
+                                     : std::max<std::int64_t>(1, cores / m_placement.localSize));
+  const auto device = ownDevice();
   if (!device) return api::fail(device.error());
   m_device = *device;
   const auto files = workspace::resolveModel(m_request.base, m_resources);
@@ -144,6 +216,7 @@ Result<bool> Job::loadModel() {
   m_recipe = completeRecipe(m_request, size.resolution);
   if (auto known = checkLayerNames(m_recipe, stored->configs.unet); !known)
     return api::fail(known.error());
+  if (auto shared = checkShared(); !shared) return api::fail(shared.error());
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
   if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
@@ -157,12 +230,20 @@ Result<bool> Job::loadModel() {
   if (!model) return api::fail(model.error());
   if (stopped()) return false;
   m_model = std::move(*model);
-  if (!m_recipe.base.hash.empty() && m_recipe.base.hash != m_model->weightHash)
-    return api::fail(ErrorCode::BadModelFolder,
-                     {{"folder", files->files.path.string()},
-                      {"reason", "its weights are not those that the recipe was made for"}});
-  m_recipe.base.hash = m_model->weightHash;
   ::malloc_trim(0);  // what the files were read through
+  return true;
+}
+
+/// On the model that the recipe names by its hash, else on that of the first rank.
+Result<bool> Job::agreeOnModel() {
+  auto hash =
+      m_ranks.fromFirst(m_recipe.base.hash.empty() ? m_model->weightHash : m_recipe.base.hash);
+  if (!hash) return api::fail(hash.error());
+  if (*hash != m_model->weightHash)
+    return api::fail(ErrorCode::BadModelFolder,
+                     {{"folder", m_model->files.path.string()},
+                      {"reason", "its weights are not those that the recipe was made for"}});
+  m_recipe.base.hash = *hash;
   return true;
 }
 
@@ -238,16 +319,22 @@ Result<bool> Job::preparePhotos() {
   if (!photos) return api::fail(photos.error());
   if (stopped()) return false;
   m_photos = std::move(*photos);
+  if (!m_ranks.isFirst()) return true;
   checkWords();
   if (auto opened = openRun(); !opened) return api::fail(opened.error());
+  if (const auto done = photoLatents(); !done || !*done) return done;
+  sayShapes();
+  if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
+  return true;
+}
+
+Result<bool> Job::photoLatents() {
   auto latents = latentCache().getAll(
       m_photos, photoViews(), m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_subjectLatents = std::move(*latents);
-  sayShapes();
   ::malloc_trim(0);  // decoded photos and the autoencoder's activations
-  if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
   return true;
 }
 
@@ -266,7 +353,22 @@ void Job::sayShapes() const {
   base::log(base::LogLevel::Info, "shapes of the photos in a pass: " + text);
 }
 
-Result<bool> Job::classImages() {
+/// The other ranks find what the first one has prepared.
+Result<bool> Job::joinRun() {
+  auto step =
+      m_ranks.fromFirst(m_checkpoint ? std::to_string(m_checkpoint->manifest.step) : std::string());
+  if (!step) return api::fail(step.error());
+  if (m_ranks.isFirst()) return true;
+  if (!step->empty()) {
+    const fs::path folder = workspace::checkpointFolder(m_recipe.runFolder, std::stoll(*step));
+    auto manifest = workspace::readManifest(folder);
+    if (!manifest) return api::fail(manifest.error());
+    m_checkpoint = FoundCheckpoint{folder, std::move(*manifest)};
+  }
+  return photoLatents();
+}
+
+Result<bool> Job::makeClassImages() {
   if (m_recipe.prior.classImages == 0) return true;
   if (!m_recipe.prior.folder.empty()) {
     auto pictures = data::openClassFolder(m_recipe, m_reporter.stop());
@@ -285,28 +387,52 @@ Result<bool> Job::classImages() {
   request.outFolder = m_recipe.classImageFolder.empty()
                           ? m_recipe.runFolder / workspace::kClassImagesFolder
                           : m_recipe.classImageFolder;
-  auto set = data::makeClassImages(request, *m_model, m_compute, m_reporter);
+  auto set = data::makeClassImages(
+      request, *m_model, m_compute, m_reporter, {m_ranks.rank(), m_ranks.size()});
   if (!set) return api::fail(set.error());
-  if (set->cancelled) return false;
+  m_classFiles = std::move(set->files);
+  m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return !set->cancelled;
+}
+
+Result<bool> Job::classImages() {
   const std::string prompt = api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject);
-  for (const fs::path& file : set->files) {
+  for (const fs::path& file : m_classFiles) {
     auto picture = data::identify(file, {prompt});
     if (!picture) return api::fail(picture.error());
     m_classPictures.push_back(std::move(*picture));
   }
-  m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
   return true;
+}
+
+/// Class pictures in every shape that photos have: the halves of a batch are of one shape.
+std::vector<data::View> Job::classViews() const {
+  std::vector<data::View> views;
+  for (const image::Shape& shape : data::shapesOf(m_subjectLatents))
+    views.push_back({shape.width, shape.height});
+  return views;
+}
+
+/// This rank's part of the class latents, into the cache that all share.
+Result<bool> Job::ownClassLatents() {
+  if (m_classPictures.empty() || m_ranks.size() == 1) return true;
+  m_reporter.stage(Stage::CacheLatents);
+  const auto [begin, end] = m_ranks.share(static_cast<std::int64_t>(m_classPictures.size()));
+  const auto own =
+      latentCache().getAll({m_classPictures.begin() + begin, m_classPictures.begin() + end},
+                           classViews(),
+                           false,
+                           Stage::CacheLatents,
+                           m_reporter);
+  if (!own) return api::fail(own.error());
+  return !stopped();
 }
 
 Result<bool> Job::classLatents() {
   if (m_classPictures.empty()) return true;
   m_reporter.stage(Stage::CacheLatents);
-  // In every shape that photos have: the halves of a batch are of one shape.
-  std::vector<data::View> views;
-  for (const image::Shape& shape : data::shapesOf(m_subjectLatents))
-    views.push_back({shape.width, shape.height});
   auto latents =
-      latentCache().getAll(m_classPictures, views, false, Stage::CacheLatents, m_reporter);
+      latentCache().getAll(m_classPictures, classViews(), false, Stage::CacheLatents, m_reporter);
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_classLatents = std::move(*latents);
@@ -315,7 +441,7 @@ Result<bool> Job::classLatents() {
 }
 
 Result<void> Job::recordInputs() const {
-  RunInputs inputs{m_device.str(), dtypeName(m_compute), m_threads, {}, {}};
+  RunInputs inputs{m_device.str(), dtypeName(m_compute), m_threads, {}, {}, m_ranks.size()};
   for (const auto& photo : m_photos) inputs.photos.push_back(describe(photo));
   for (const auto& picture : m_classPictures) inputs.classPictures.push_back(describe(picture));
   const auto stored = readInputs(m_recipe.runFolder);
@@ -368,15 +494,21 @@ RestingNetworks Job::resting(const Trainer& trainer) const {
 
 Result<bool> Job::trainSteps() {
   m_reporter.stage(Stage::Train);
-  Trainer trainer(
-      *m_model, m_recipe, std::move(m_subjectLatents), std::move(m_classLatents), m_compute);
+  Trainer trainer(*m_model,
+                  m_recipe,
+                  std::move(m_subjectLatents),
+                  std::move(m_classLatents),
+                  m_compute,
+                  m_ranks);
   if (m_checkpoint)
     if (auto restored = restore(trainer); !restored) return api::fail(restored.error());
   std::optional<std::int64_t> lastStep;
   if (m_checkpoint) lastStep = m_checkpoint->manifest.step;
+  if (!m_ranks.isFirst())
+    return follow(trainer, lastStep.value_or(0), m_recipe.training.steps, m_ranks, m_reporter);
   if (auto opened = m_reporter.open(m_recipe, lastStep); !opened) return api::fail(opened.error());
   SampleMaker samples(*m_model, m_recipe, m_compute, resting(trainer));
-  TrainingLoop loop(trainer, samples, m_recipe, m_photos, m_start, m_reporter);
+  TrainingLoop loop(trainer, samples, m_ranks, m_recipe, m_photos, m_start, m_reporter);
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();
   m_result.figures = loop.figures();
@@ -389,7 +521,18 @@ Result<bool> Job::trainSteps() {
 Result<base::JobResult> train(const api::TrainRequest& request,
                               const fs::path& resources,
                               base::Reporter& reporter) {
-  return Job(request, resources, reporter).run();
+  const auto placement = base::placement();
+  if (!placement) return api::fail(placement.error());
+  const auto ranks = meet(*placement);
+  if (!ranks) return api::fail(ranks.error());
+  // A run of a project has the folder that the first rank chose.
+  const auto folder = (*ranks)->fromFirst(request.runFolder.string());
+  if (!folder) return api::fail(folder.error());
+  api::TrainRequest shared = request;
+  shared.runFolder = *folder;
+  auto result = Job(shared, resources, reporter, *placement, **ranks).run();
+  if (!result) (*ranks)->tell(result.error());
+  return result;
 }
 
 }  // namespace likeness::train

@@ -7,6 +7,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/diffusion/losses.h"
@@ -14,38 +15,24 @@
 
 namespace likeness::train {
 
-namespace {
-
-/// Means of values by the quarter of the schedule that their timestep lies in.
-class BandMeans {
- public:
-  void add(const at::Tensor& timesteps, const at::Tensor& losses, std::int64_t trainTimesteps) {
-    for (std::int64_t row = 0; row < losses.size(0); ++row) {
-      const auto band =
-          static_cast<std::size_t>(4 * timesteps[row].item<std::int64_t>() / trainTimesteps);
-      m_sums[band] += losses[row].item<double>();
-      ++m_counts[band];
-    }
+void LossBands::add(const at::Tensor& timesteps,
+                    const at::Tensor& losses,
+                    std::int64_t trainTimesteps) {
+  const at::Tensor values = losses.to(at::kCPU);
+  for (std::int64_t row = 0; row < values.size(0); ++row) {
+    const auto band =
+        static_cast<std::size_t>(4 * timesteps[row].item<std::int64_t>() / trainTimesteps);
+    sums[band] += values[row].item<double>();
+    ++rows[band];
   }
-  std::array<std::optional<double>, 4> means() const {
-    std::array<std::optional<double>, 4> means;
-    for (std::size_t band = 0; band < 4; ++band)
-      if (m_counts[band] > 0) means[band] = m_sums[band] / m_counts[band];
-    return means;
-  }
-
- private:
-  std::array<double, 4> m_sums{};
-  std::array<int, 4> m_counts{};
-};
-
-}  // namespace
+}
 
 Trainer::Trainer(nn::StableDiffusion& model,
                  const api::TrainRequest& recipe,
                  data::LatentSet subject,
                  data::LatentSet classes,
-                 at::ScalarType compute)
+                 at::ScalarType compute,
+                 Ranks& ranks)
     : m_model(model),
       m_recipe(recipe),
       m_compute(compute),
@@ -61,7 +48,8 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_optimizer(makeOptimizer(std::move(m_trainables.parameters),
                                 recipe.optimizer,
                                 static_cast<std::uint64_t>(recipe.training.seed))),
-      m_microBatch(recipe.training.batchSize) {
+      m_microBatch(recipe.training.batchSize),
+      m_ranks(ranks) {
   for (const auto& store : {model.unet.store, model.textEncoder.store, model.textEncoder2.store})
     if (store) store->setCheckpointing(recipe.memory.checkpointing);
   if (m_recipe.memory.stepInBackward) m_stepInBackward.emplace(*m_optimizer);
@@ -134,10 +122,10 @@ Losses Trainer::gradientsInParts(std::int64_t step) {
   const std::int64_t size = m_recipe.training.batchSize;
   const std::int64_t all = size * m_recipe.training.gradientAccumulation;
   Losses losses;
-  BandMeans bands;
+  const auto [begin, end] = m_ranks.share(all);
   if (m_batches.hasClasses()) losses.classHalf = 0;
-  for (std::int64_t first = 0, count = 0; first < all; first += count) {
-    count = std::min(m_microBatch, size - first % size);  // pictures of one shape
+  for (std::int64_t first = begin, count = 0; first < end; first += count) {
+    count = std::min({m_microBatch, size - first % size, end - first});  // pictures of one shape
     const double share = static_cast<double>(all) / static_cast<double>(count);
     const Batch batch = m_batches.make(step, first, count);
     const Prediction p = predict(batch);
@@ -154,11 +142,29 @@ Losses Trainer::gradientsInParts(std::int64_t step) {
     if (losses.classHalf) *losses.classHalf += loss.classes.item<double>() / share;
     if (!std::isfinite(losses.subject) || !std::isfinite(losses.classHalf.value_or(0)))
       return losses;
-    bands.add(batch.timesteps, loss.subjectRows.to(at::kCPU), m_batches.plan().trainTimesteps);
+    losses.bands.add(batch.timesteps, loss.subjectRows, m_batches.plan().trainTimesteps);
     (loss.total / share).backward();
   }
-  losses.bands = bands.means();
   return losses;
+}
+
+/// Over all ranks. Each has divided by the whole batch, so that sums are means. Where the loss is
+/// not finite there are no gradients.
+api::Result<void> Trainer::addUp(Losses& losses) {
+  if (m_ranks.size() == 1) return {};
+  std::array<double, 10> values{losses.subject, losses.classHalf.value_or(0)};
+  std::ranges::copy(losses.bands.sums, values.begin() + 2);
+  std::ranges::copy(losses.bands.rows, values.begin() + 6);
+  if (auto summed = m_ranks.sum(values); !summed) return summed;
+  losses.subject = values[0];
+  if (losses.classHalf) losses.classHalf = values[1];
+  std::copy_n(values.begin() + 2, 4, losses.bands.sums.begin());
+  std::copy_n(values.begin() + 6, 4, losses.bands.rows.begin());
+  if (!std::isfinite(values[0] + values[1])) return {};
+  std::vector<at::Tensor> gradients;
+  for (const Trainable& parameter : m_optimizer->parameters())
+    if (parameter.value.grad().defined()) gradients.push_back(parameter.value.grad());
+  return m_ranks.sum(gradients);
 }
 
 double Trainer::probe(data::Half half) const {
@@ -190,6 +196,10 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   const double factor = m_lrSchedule.factor(step);
   if (m_stepInBackward) m_stepInBackward->begin(step + 1, factor);
   report.losses = gradients(step);
+  if (auto summed = addUp(report.losses); !summed) {
+    m_optimizer->dropGradients();
+    return api::fail(summed.error());
+  }
   if (!std::isfinite(report.losses.subject)) return stopped("The subject loss");
   if (!std::isfinite(report.losses.classHalf.value_or(0))) return stopped("The class loss");
   const Optimizer::GradientNorm norm =

@@ -16,18 +16,30 @@
 #include "core/train/batch.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
+#include "core/train/ranks.h"
 #include "core/train/step_in_backward.h"
 #include "core/train/trainables.h"
 
 namespace likeness::train {
 
+/// Subject losses of a step by the quarter of the schedule that their timestep lies in, from clear
+/// to noisy.
+struct LossBands {
+  std::array<double, 4> sums{}, rows{};
+  /// `timesteps` [N] int64 and `losses` [N or more] of the same rows.
+  void add(const at::Tensor& timesteps, const at::Tensor& losses, std::int64_t trainTimesteps);
+  /// Absent where no row fell.
+  std::optional<double> mean(std::size_t band) const {
+    if (rows[band] == 0) return std::nullopt;
+    return sums[band] / rows[band];
+  }
+};
+
 /// Means over the subject half and the class half (absent without class pictures).
 struct Losses {
   double subject = 0;
   std::optional<double> classHalf;
-  /// Of a step: means over the subject rows in each quarter of the schedule, from clear to noisy;
-  /// absent where no row fell.
-  std::array<std::optional<double>, 4> bands{};
+  LossBands bands;  ///< of a step
 };
 
 /// What one update did.
@@ -41,25 +53,27 @@ struct StepReport {
 /// "auto". Compute thread only.
 class Trainer {
  public:
-  /// Marks what is trained (trainables.h). `classes` may be empty. Refers to `model`.
+  /// Marks what is trained (trainables.h). `classes` may be empty. Refers to `model` and `ranks`.
   Trainer(nn::StableDiffusion& model,
           const api::TrainRequest& recipe,
           data::LatentSet subject,
           data::LatentSet classes,
-          at::ScalarType compute);
+          at::ScalarType compute,
+          Ranks& ranks);
 
   /// Gradients of (subject + weight x class), averaged over the micro-batches, of 0-based step
   /// `step`; they lie in the parameters' grad(). The two halves go through the networks in one
   /// batch [subject..., class...]. None are made of a loss that is not finite. Where memory does
   /// not suffice the micro-batches are halved, for the rest of the run too: draws belong to places
   /// in the whole batch, so that gradients are the same but for rounding. Throws what says so when
-  /// one picture is too much, or weights are updated in the backward pass.
+  /// one picture is too much, or weights are updated in the backward pass. With several ranks: what
+  /// this one adds to losses and gradients.
   Losses gradients(std::int64_t step);
   /// Subject pictures that go through the networks at a time.
   std::int64_t microBatch() const { return m_microBatch; }
-  /// gradients(), clipping, update. Error NonFinite {what, step} before anything was changed; with
-  /// MemoryOptions::stepInBackward a gradient that is not finite may come after other parameters
-  /// were updated (step_in_backward.h).
+  /// gradients(), their sum over all ranks, clipping, update. Errors before anything was changed:
+  /// NonFinite {what, step}, those of Ranks; with MemoryOptions::stepInBackward a gradient that is
+  /// not finite may come after other parameters were updated (step_in_backward.h).
   api::Result<StepReport> step(std::int64_t step);
   /// The losses of the shown weights over fixed pictures, timesteps and noise: comparable between
   /// steps and runs of one seed. Draws nothing that depends on a step; plain mean squared errors
@@ -80,6 +94,7 @@ class Trainer {
   void encodeFrozenPrompts();
   nn::Conditioning zeroedWhereEmpty(nn::Conditioning text,
                                     const std::vector<std::string>& prompts) const;
+  api::Result<void> addUp(Losses& losses);
   nn::Conditioning encode(const std::vector<std::string>& prompts) const;
   struct Prediction {
     at::Tensor predicted, target;  ///< [rows, 4, h, w]
@@ -100,6 +115,7 @@ class Trainer {
   std::unique_ptr<Optimizer> m_optimizer;
   std::optional<StepInBackward> m_stepInBackward;
   std::int64_t m_microBatch;
+  Ranks& m_ranks;
 };
 
 }  // namespace likeness::train

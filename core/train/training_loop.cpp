@@ -36,12 +36,14 @@ double median(std::vector<double> values) {
 
 TrainingLoop::TrainingLoop(Trainer& trainer,
                            SampleMaker& samples,
+                           Ranks& ranks,
                            const api::TrainRequest& recipe,
                            const std::vector<data::TrainingPicture>& photos,
                            std::chrono::steady_clock::time_point jobStart,
                            RunRecorder& reporter)
     : m_trainer(trainer),
       m_samples(samples),
+      m_ranks(ranks),
       m_recipe(recipe),
       m_reporter(reporter),
       m_jobStart(jobStart) {
@@ -63,8 +65,13 @@ api::Result<bool> TrainingLoop::run() {
   m_lastSave = Clock::now();
   if (m_step == 0)
     if (auto begun = begin(); !begun) return api::fail(begun.error());
-  while (!ended() && !m_reporter.stop().stop_requested())
+  // The other ranks know the number of steps alone.
+  while (m_step < m_recipe.training.steps) {
+    const auto stop = m_ranks.any(ended() || m_reporter.stop().stop_requested());
+    if (!stop) return brokenOff(stop.error());
+    if (*stop) break;
     if (auto done = oneStep(); !done) return api::fail(done.error());
+  }
   if (m_savedStep != m_step && m_step > 0)
     if (auto saved = save(ended()); !saved) return api::fail(saved.error());
   m_reporter.report();
@@ -107,12 +114,7 @@ api::Result<void> TrainingLoop::oneStep() {
   const std::int64_t microBatch = m_trainer.microBatch();
   auto report = m_trainer.step(m_step);
   if (m_trainer.microBatch() < microBatch) warnOfSmallerBatches();
-  if (!report) {
-    api::Error error = report.error();
-    if (error.code == api::ErrorCode::NonFinite && !m_lastCheckpoint.empty())
-      error.context.emplace_back("folder", m_lastCheckpoint.string());
-    return api::fail(std::move(error));
-  }
+  if (!report) return brokenOff(report.error());
   const double stepSeconds = seconds(Clock::now() - start);
   m_stepSeconds.push_back(stepSeconds);
   if (m_stepSeconds.size() == 1) m_firstStepSeconds = seconds(Clock::now() - m_jobStart);
@@ -125,7 +127,8 @@ api::Result<void> TrainingLoop::oneStep() {
   constexpr std::array kBands{
       Series::LossBand1, Series::LossBand2, Series::LossBand3, Series::LossBand4};
   for (std::size_t band = 0; band < kBands.size(); ++band)
-    if (const auto& loss = report->losses.bands[band]) row.push_back({m_step, kBands[band], *loss});
+    if (const auto loss = report->losses.bands.mean(band))
+      row.push_back({m_step, kBands[band], *loss});
   if (due(m_recipe.watch.probeEvery)) addProbe(row);
   row.push_back({m_step, Series::LearningRate, report->learningRate});
   row.push_back({m_step, Series::GradNorm, report->gradientNorm});
@@ -138,6 +141,16 @@ api::Result<void> TrainingLoop::oneStep() {
   if (due(m_recipe.watch.probeEvery)) advise();
   if (m_reporter.takeCheckpointRequest() || checkpointDue()) return save(ended());
   return {};
+}
+
+/// A step failed before anything was changed. Where a rank was lost, the state before it is good.
+tl::unexpected<api::Error> TrainingLoop::brokenOff(api::Error error) {
+  const bool lost = error.code == api::ErrorCode::DeviceMissing;
+  if (lost && m_step > 0 && m_savedStep != m_step)
+    if (auto saved = save(false); !saved) m_reporter.warning(saved.error());
+  if ((lost || error.code == api::ErrorCode::NonFinite) && !m_lastCheckpoint.empty())
+    error.context.emplace_back("folder", m_lastCheckpoint.string());
+  return api::fail(std::move(error));
 }
 
 void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
@@ -238,6 +251,20 @@ api::Figures TrainingLoop::figures() const {
   figures.emplace_back("total_s", seconds(Clock::now() - m_jobStart));
   figures.emplace_back("peak_rss_mib", tensor::peakRssMiB());
   return figures;
+}
+
+api::Result<bool> follow(Trainer& trainer,
+                         std::int64_t step,
+                         std::int64_t steps,
+                         Ranks& ranks,
+                         base::Reporter& reporter) {
+  for (; step < steps; ++step) {
+    const auto stop = ranks.any(reporter.stop().stop_requested());
+    if (!stop) return api::fail(stop.error());
+    if (*stop) return false;
+    if (auto done = trainer.step(step); !done) return api::fail(done.error());
+  }
+  return true;
 }
 
 }  // namespace likeness::train

@@ -12,11 +12,13 @@
 
 namespace likeness::train {
 
-/// Drives a Trainer to the last step of its recipe, or to a stop. Compute thread only.
+/// Drives a Trainer to the last step of its recipe, or to a stop. With several ranks it is the
+/// first that does; the others follow(). Compute thread only.
 class TrainingLoop {
  public:
   TrainingLoop(Trainer& trainer,
                SampleMaker& samples,
+               Ranks& ranks,
                const api::TrainRequest& recipe,
                const std::vector<data::TrainingPicture>& photos,
                std::chrono::steady_clock::time_point jobStart,
@@ -24,9 +26,9 @@ class TrainingLoop {
   /// Continues after a checkpoint that the trainer already holds.
   void continueFrom(const FoundCheckpoint& checkpoint);
 
-  /// True when the last step was done, or the advisor ended the run; false when it was stopped. A
-  /// checkpoint is there either way, unless no step was done.
-  /// Errors: NonFinite, FileUnwritable, DiskFull.
+  /// True when the last step was done, or the advisor ended the run; false when it was stopped,
+  /// here or on another rank. A checkpoint is there either way, unless no step was done, and also
+  /// when a rank was lost. Errors: NonFinite, FileUnwritable, DiskFull, DeviceMissing.
   api::Result<bool> run();
 
   /// Figures as train.h names them, and the last checkpoint's folder (empty = none).
@@ -38,6 +40,7 @@ class TrainingLoop {
   api::Result<void> begin();
   api::Result<void> oneStep();
   api::Result<void> save(bool finished);
+  tl::unexpected<api::Error> brokenOff(api::Error error);
   void addProbe(std::vector<api::MetricSample>& samples);
   api::Result<void> makeSamples(bool asked);
   void advise();
@@ -51,6 +54,7 @@ class TrainingLoop {
 
   Trainer& m_trainer;
   SampleMaker& m_samples;
+  Ranks& m_ranks;
   const api::TrainRequest& m_recipe;
   std::vector<data::KnownFile> m_watched;  ///< photos and masks, until they change
   RunRecorder& m_reporter;
@@ -69,5 +73,13 @@ class TrainingLoop {
   Clock::time_point m_lastReport{};
   double m_reportSeconds = 0;
 };
+
+/// The steps of a rank that is not the first: the same updates, with nothing written or shown.
+/// `step` updates were done. As TrainingLoop::run().
+api::Result<bool> follow(Trainer& trainer,
+                         std::int64_t step,
+                         std::int64_t steps,
+                         Ranks& ranks,
+                         base::Reporter& reporter);
 
 }  // namespace likeness::train

@@ -35,8 +35,10 @@ struct TinyTraining {
                 recipe,
                 randomLatents(kPhotos, "a photo of sks toy", 1),
                 randomLatents(recipe.prior.classImages, "a photo of toy", 2),
-                compute) {}
+                compute,
+                ranks) {}
   nn::StableDiffusion model;
+  Ranks ranks;  ///< a process alone
   Trainer trainer;
 };
 

@@ -209,7 +209,8 @@ struct Subject {
                 recipeOf(test),
                 latentsOf(test, false),
                 test.withClass ? latentsOf(test, true) : data::LatentSet{},
-                dtype) {
+                dtype,
+                ranks) {
     // A fresh adapter's up matrix is 0, which would hide the down matrix's gradient.
     if (test.method == api::Method::Lora)
       for (const auto& [key, weight] : trainer.trainables().weights.at("adapter"))
@@ -221,6 +222,7 @@ struct Subject {
     if (test.prediction) model.schedule.predictionType = *test.prediction;
   }
   nn::StableDiffusion model;
+  Ranks ranks;  ///< a process alone
   Trainer trainer;
 };
 

@@ -98,7 +98,8 @@ TEST(TrainerTest, SdxlIsToldTheSizesOfItsPictures) {
     auto model = loadTiny(tinyModel(Tiny::Xl));
     auto set = randomLatents(kPhotos, "a photo of sks toy", 1);
     for (data::Latents& latents : set.plain) latents.size.originalHeight = originalHeight;
-    return Trainer(model, recipe, set, {}, at::kFloat).gradients(0).subject;
+    Ranks ranks;
+    return Trainer(model, recipe, set, {}, at::kFloat, ranks).gradients(0).subject;
   };
   EXPECT_EQ(loss(20), loss(20));
   EXPECT_NE(loss(20), loss(400));
@@ -115,7 +116,8 @@ TEST(TrainerTest, DroppedCaptionsTrainTheEmptyPrompt) {
         recipe.loss.captionDropout = dropout;
         auto model = loadTiny(tinyModel(kind));
         model.files.zerosForEmptyPrompt = true;
-        return Trainer(model, recipe, randomLatents(kPhotos, prompt, 1), {}, at::kFloat)
+        Ranks ranks;
+        return Trainer(model, recipe, randomLatents(kPhotos, prompt, 1), {}, at::kFloat, ranks)
             .gradients(0)
             .subject;
       };
@@ -131,7 +133,8 @@ TEST(TrainerTest, SdxlLearnsNoPromptAsZeros) {
     recipe.loss.captionDropout = 1;
     auto model = loadTiny(tinyModel(Tiny::Xl));
     model.files.zerosForEmptyPrompt = zeros;
-    return Trainer(model, recipe, randomLatents(kPhotos, "a toy", 1), {}, at::kFloat)
+    Ranks ranks;
+    return Trainer(model, recipe, randomLatents(kPhotos, "a toy", 1), {}, at::kFloat, ranks)
         .gradients(0)
         .subject;
   };
