@@ -181,7 +181,7 @@ double Trainer::probe(data::Half half) const {
 Losses Trainer::probe() const {
   const at::NoGradGuard noGradients;
   const ShownWeights shown(*m_optimizer);
-  Losses losses{probe(data::Half::Subject), {}};
+  Losses losses{probe(data::Half::Subject), {}, {}};
   if (m_batches.hasClasses()) losses.classHalf = probe(data::Half::Class);
   return losses;
 }

@@ -58,7 +58,7 @@ void TrainingLoop::continueFrom(const FoundCheckpoint& checkpoint) {
   m_step = manifest.step;
   m_lastCheckpoint = checkpoint.folder;
   if (manifest.finished || m_step < m_recipe.training.steps) m_savedStep = m_step;
-  if (manifest.probeSubject) m_lastProbe = Losses{*manifest.probeSubject, manifest.probeClass};
+  if (manifest.probeSubject) m_lastProbe = Losses{*manifest.probeSubject, manifest.probeClass, {}};
 }
 
 api::Result<bool> TrainingLoop::run() {
