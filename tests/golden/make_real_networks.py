@@ -17,7 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from make_networks_golden import CROSS, CROSS_UP, DOWN, UP, run_unet, run_vae, unet_inputs
 
-END = 49407  # of text, in CLIP's vocabulary
+BEGIN, END, VOCABULARY = 0, 1, 49408  # ids as in make_networks_golden.py
 
 
 def unet(context, **more):
@@ -27,7 +27,7 @@ def unet(context, **more):
 
 
 def text(kind, width, layers, act, **more):
-    return kind, dict(dict(vocab_size=END + 1, hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
+    return kind, dict(dict(vocab_size=VOCABULARY, hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
                            num_attention_heads=width // 64, max_position_embeddings=77, hidden_act=act, layer_norm_eps=1e-5,
                            architectures=[kind.__name__]), **more)
 
@@ -54,7 +54,7 @@ def build(kind, config, generator):
     """Allocated once. Weights as torch's layers begin, norms and biases off their special values."""
     with torch.device("meta"):
         model = (kind(**config) if "vocab_size" not in config else
-                 kind(CLIPTextConfig(**config, bos_token_id=END - 1, eos_token_id=END, pad_token_id=END)))
+                 kind(CLIPTextConfig(**config, bos_token_id=BEGIN, eos_token_id=END, pad_token_id=END)))
     model = model.to_empty(device="cpu").eval().requires_grad_(False)
     for name, p in model.named_parameters():
         if p.ndim > 1:
@@ -78,8 +78,8 @@ def compare(kind, model, config, generator):
     if kind == "vae":
         inputs = {"pixels": torch.rand(1, 3, 96, 64, generator=generator) * 2 - 1, "latents": torch.randn(1, 4, 12, 8, generator=generator)}
         return inputs, run_vae(model)(inputs)
-    ids = torch.randint(0, END - 1, (2, 77), generator=generator)
-    ids[:, 0], ids[0, 9:], ids[1, 76] = END - 1, END, END
+    ids = torch.randint(2, VOCABULARY - 2, (2, 77), generator=generator)
+    ids[:, 0], ids[0, 9:], ids[1, 76] = BEGIN, END, END
     made = model(ids, output_hidden_states=True)
     if kind == "clip":
         return {"ids": ids}, {"states": made.last_hidden_state}

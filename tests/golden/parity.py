@@ -56,7 +56,7 @@ class Parity:
             for key, value in test.items():
                 if found := re.fullmatch(r"(\S+) of (\S+)", str(value)):
                     error, bound = map(float, found.groups())
-                    measured.setdefault(re.sub(r"_\d+\.", ".", key), []).append((error / bound, error, bound))
+                    measured.setdefault(re.sub(r"_\d+\.", ".", key), []).append((error / max(bound, 1e-300), error, bound))
             for key, cases in measured.items():
                 _, error, bound = max(cases)
                 self.row(f"{name} {key}" + (f", the worst of {len(cases)}" if len(cases) > 1 else ""), error, bound)

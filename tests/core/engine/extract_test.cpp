@@ -107,8 +107,8 @@ class ExtractTest : public testing::Test {
 
 TEST_F(ExtractTest, AtFullRankTheTunedModelComesBack) {
   for (const auto& [family, familyName] : {std::pair{TinyFamily::StableDiffusion1, "sd1"},
-                                           {TinyFamily::StableDiffusion2, "sd2"},
-                                           {TinyFamily::StableDiffusionXl, "sdxl"}})
+                                           std::pair{TinyFamily::StableDiffusion2, "sd2"},
+                                           std::pair{TinyFamily::StableDiffusionXl, "sdxl"}})
     for (const api::ModelForm form : {api::ModelForm::KohyaLora, api::ModelForm::PeftLora}) {
       const std::string name =
           std::string(familyName) + (form == api::ModelForm::KohyaLora ? ".kohya" : ".peft");
