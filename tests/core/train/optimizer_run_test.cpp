@@ -2,6 +2,8 @@
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 
@@ -38,6 +40,28 @@ TEST(StepInBackwardTest, EqualsTheStepAfterwardsBitForBit) {
                       copyOfWeights(within.trainer),
                       std::string(api::enumName(kind)));
     }
+}
+
+TEST(StepInBackwardTest, GradientsDoNotLieInMemoryTogether) {
+  for (const bool within : {false, true}) {
+    auto recipe = tinyRecipe(Method::Full, true);
+    recipe.training.maxGradNorm = 0;
+    recipe.memory.stepInBackward = within;
+    TinyTraining setup(tinyModel(), recipe);
+    const auto& parameters = setup.trainer.optimizer().parameters();
+    std::ptrdiff_t most = 0;
+    for (const Trainable& p : parameters)
+      p.value.register_hook([&](const at::Tensor&) {
+        most = std::max(most, std::ranges::count_if(parameters, [](const Trainable& other) {
+                          return other.value.grad().defined();
+                        }));
+      });
+    ASSERT_TRUE(setup.trainer.step(0));
+    if (within)
+      EXPECT_LE(most, 1);
+    else
+      EXPECT_GE(most, static_cast<std::ptrdiff_t>(parameters.size()) - 1);
+  }
 }
 
 TEST(StepInBackwardTest, GradientsGoAsTheyCome) {

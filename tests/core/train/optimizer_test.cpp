@@ -261,8 +261,14 @@ TEST(LrScheduleTest, FollowsTheTable) {
     EXPECT_NEAR(schedule.factor(step), factor, 1e-6) << step;
 }
 
-TEST(LrScheduleTest, WarmUpIsAFractionOfTheRun) {
+TEST(LrScheduleTest, TakesItsShapeFromTheOptions) {
   api::TrainingOptions options;
+  options.lrSchedule = api::LrScheduleKind::Polynomial;
+  options.lrCycles = 3;
+  options.lrPower = 1.5;
+  EXPECT_EQ(makeSchedule(options, 400).kind, api::LrScheduleKind::Polynomial);
+  EXPECT_EQ(makeSchedule(options, 400).cycles, 3);
+  EXPECT_EQ(makeSchedule(options, 400).power, 1.5);
   options.lrWarmup = 0.1;
   EXPECT_EQ(makeSchedule(options, 400).warmup, 40);
   EXPECT_EQ(makeSchedule(options, 400).steps, 400);
