@@ -20,7 +20,7 @@ struct Golden {
 
   /// Tensors whose name begins with `prefix`, without it.
   tensor::StateDict part(const std::string& prefix) const;
-  const at::Tensor& at(const std::string& name) const { return tensors.at(name); }
+  const at::Tensor& at(const std::string& key) const { return tensors.at(key); }
 };
 
 /// Files "KIND_*.safetensors" in $LIKENESS_GOLDEN_NETWORKS, else tests/golden/networks. Never
