@@ -120,12 +120,14 @@ api::Result<int> runLocalRanks(std::int64_t count) {
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
       const auto found = running.find(pid);
       if (found == running.end()) continue;
-      if (found->second == 0) first = status;
+      const bool isFirst = found->second == 0;
+      if (isFirst) first = status;
       running.erase(found);
       const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
       if (code == 0 || code == kStopped || lost) continue;
+      // Without the first nothing is kept, and the others may still be looking for it.
       lost = true;
-      signalAll(running, SIGTERM);
+      signalAll(running, isFirst ? SIGKILL : SIGTERM);
     }
   }
   if (WIFSIGNALED(first))

@@ -40,13 +40,12 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
                                     const Project& project,
                                     Workspace& workspace) {
   ProjectPlace place;
-  if (a.placement.rank > 0) {  // rank 0 says where, in its training job
-    place.runFolder = project.folder;
-    return place;
+  const bool first = a.placement.rank == 0;
+  if (first) {
+    auto lock = workspace.lockProject(project.folder);
+    if (!lock) return fail(lock.error());
+    place.lock = std::move(*lock);
   }
-  auto lock = workspace.lockProject(project.folder);
-  if (!lock) return fail(lock.error());
-  place.lock = std::move(*lock);
   if (!a.out.empty()) {
     place.runFolder = a.out;
     return place;
@@ -54,6 +53,10 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
   const auto runs = workspace.runs(project);
   if (a.resume && !runs.empty()) {
     place.runFolder = runs.back().folder;
+    return place;
+  }
+  if (!first) {  // the first rank says where, in the training job
+    place.runFolder = project.folder;
     return place;
   }
   auto next = workspace.nextRunFolder(project);
@@ -202,8 +205,8 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
                         std::to_string(placement->size) + " processes; leave it out"}});
   }
   if (placement->rank > 0) {  // one speaks for all
-    (void)std::freopen("/dev/null", "w", stdout);
-    (void)std::freopen("/dev/null", "w", stderr);
+    for (std::FILE* stream : {stdout, stderr})
+      if (!std::freopen("/dev/null", "w", stream)) std::fclose(stream);
   }
   ProjectPlace place;
   const auto request = buildRequest(a, workspace, place);
@@ -224,7 +227,7 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
   if (const auto errors = validate(*request); !a.fork.empty() && !errors.empty())
     return fail(errors.front().error);  // before anything is copied
-  if (!a.fork.empty())
+  if (!a.fork.empty() && placement->rank == 0)
     if (const auto forked = workspace::forkRun(a.fork, *request); !forked)
       return fail(forked.error());
   auto result = runJob(*request, workspace);

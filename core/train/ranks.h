@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "core/api/requests.h"
 #include "core/base/placement.h"
 
 namespace likeness::train {
@@ -47,5 +48,11 @@ class Ranks {
 /// Meets the other ranks, waiting for minutes at most; a process alone is ready at once. Over Gloo:
 /// tensors of a GPU travel through the host's memory. Errors: DeviceMissing with the address.
 api::Result<std::unique_ptr<Ranks>> meet(const base::Placement& placement);
+
+/// What a rank computes on where `wanted` is ComputeOptions::device: with several ranks it names
+/// the kind, and each rank of a machine has a GPU of its own. Errors: DeviceMissing, BadUsage.
+api::Result<at::Device> rankDevice(const std::string& wanted, const base::Placement& placement);
+/// Whether a complete recipe can be divided over the ranks. Errors: BadCombination.
+api::Result<void> checkDivisible(const api::TrainRequest& recipe, const Ranks& ranks);
 
 }  // namespace likeness::train

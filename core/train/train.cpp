@@ -51,9 +51,7 @@ class Job {
  private:
   Result<bool> prepare();
   Result<void> checkFolder() const;
-  Result<at::Device> ownDevice() const;
   Result<bool> loadModel();
-  Result<void> checkShared() const;
   Result<bool> agreeOnModel();
   void checkWords();
   Result<void> openRun();
@@ -148,50 +146,13 @@ Result<void> Job::checkFolder() const {
 
 // ---- model
 
-/// With several ranks the options name the kind, and each rank of a machine has a GPU of its own.
-Result<at::Device> Job::ownDevice() const {
-  const std::string& wanted = m_request.compute.device;
-  if (m_ranks.size() == 1) return tensor::chooseDevice(wanted);
-  if (wanted.starts_with("cuda:"))
-    return api::fail(
-        ErrorCode::BadUsage,
-        {{"reason",
-          "several processes cannot share " + wanted + "; --device takes cuda, cpu or auto here"}});
-  const auto kind = tensor::chooseDevice(wanted);
-  if (!kind || kind->is_cpu()) return kind;
-  const auto own = tensor::chooseDevice("cuda:" + std::to_string(m_placement.localRank));
-  // Slurm may let each process see its own one alone.
-  return !own && m_placement.localSize == 1 ? kind : own;
-}
-
-/// Whether there is a photo for every rank in every step.
-/// What several ranks cannot do.
-Result<void> Job::checkShared() const {
-  if (m_ranks.size() == 1) return {};
-  if (m_recipe.memory.stepInBackward)
-    return api::fail(
-        ErrorCode::BadCombination,
-        {{"key", "memory.stepInBackward"},
-         {"reason", "Weights are updated before the gradients of several devices are added up"},
-         {"fix", "Turn stepInBackward off, or train on one device"}});
-  const std::int64_t photos = m_recipe.training.batchSize * m_recipe.training.gradientAccumulation;
-  if (photos >= m_ranks.size()) return {};
-  const std::string ranks = std::to_string(m_ranks.size());
-  return api::fail(ErrorCode::BadCombination,
-                   {{"key", "training.batchSize"},
-                    {"reason",
-                     "A step of " + std::to_string(photos) + (photos == 1 ? " photo" : " photos") +
-                         " cannot be divided over " + ranks + " devices"},
-                    {"fix", "Set \"Photos per step\" (--batch-size) to " + ranks + " or more"}});
-}
-
 Result<bool> Job::loadModel() {
   m_reporter.stage(Stage::LoadModel);
   const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   m_threads = tensor::setThreads(m_request.compute.threads > 0
                                      ? m_request.compute.threads
                                      : std::max<std::int64_t>(1, cores / m_placement.localSize));
-  const auto device = ownDevice();
+  const auto device = rankDevice(m_request.compute.device, m_placement);
   if (!device) return api::fail(device.error());
   m_device = *device;
   const auto files = workspace::resolveModel(m_request.base, m_resources);
@@ -216,7 +177,8 @@ Result<bool> Job::loadModel() {
   m_recipe = completeRecipe(m_request, size.resolution);
   if (auto known = checkLayerNames(m_recipe, stored->configs.unet); !known)
     return api::fail(known.error());
-  if (auto shared = checkShared(); !shared) return api::fail(shared.error());
+  if (auto divisible = checkDivisible(m_recipe, m_ranks); !divisible)
+    return api::fail(divisible.error());
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
   if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
