@@ -1,110 +1,13 @@
 // The whole job on a tiny model: files, exact resume, stops, refusals.
-#include "core/train/train.h"
-
-#include <gmock/gmock.h>
-
-#include <cerrno>
-#include <cmath>
-#include <fstream>
-#include <limits>
-#include <map>
-#include <sstream>
-
-#include "core/base/file_system.h"
-#include "core/image/photo.h"
-#include "core/tensor/state_dict.h"
-#include "core/workspace/checkpoint_manifest.h"
-#include "core/workspace/metrics_file.h"
 #include "core/workspace/resolve_model.h"
-#include "tests/core/train/driver/recipe.h"
-#include "tests/core/train/fixture.h"
+#include "tests/core/train/job_fixture.h"
 #include "tests/support/faulty_files.h"
-#include "tests/support/recording_reporter.h"
 
 namespace likeness::train::test {
 namespace {
 
-namespace fs = std::filesystem;
-using api::ErrorCode;
-using api::Method;
 using testing::Contains;
 using testing::Key;
-
-std::vector<std::string> cellsOf(const std::string& row) {
-  std::vector<std::string> cells;
-  std::istringstream in(row + ",");
-  for (std::string cell; std::getline(in, cell, ',');) cells.push_back(cell);
-  return cells;
-}
-
-/// metrics.csv without what differs between equal runs, time and memory; the header first.
-std::vector<std::vector<std::string>> metricRows(const fs::path& run) {
-  std::vector<std::vector<std::string>> rows;
-  std::ifstream in(run / "metrics.csv");
-  for (std::string row; std::getline(in, row);) rows.push_back(cellsOf(row));
-  for (auto cell = rows.front().size(); cell-- > 0;)
-    if (rows.front()[cell] == "step_seconds" || rows.front()[cell] == "memory_mib")
-      for (auto& row : rows) row.erase(row.begin() + static_cast<std::ptrdiff_t>(cell));
-  return rows;
-}
-
-/// Every tensor of a checkpoint, by file and key.
-tensor::StateDict tensorsOf(const fs::path& run, std::int64_t step) {
-  tensor::StateDict all;
-  const fs::path folder = workspace::checkpointFolder(run, step);
-  const auto manifest = workspace::readManifest(folder, /*hashes=*/true);
-  EXPECT_TRUE(manifest) << folder;
-  if (!manifest) return all;
-  for (const auto& file : manifest->files) {
-    const auto tensors = tensor::loadSafetensors(folder / file.name).value();
-    for (const auto& [key, tensor] : tensors) all.emplace(file.name + "/" + key, tensor);
-  }
-  return all;
-}
-
-void expectEqualTensors(const tensor::StateDict& a, const tensor::StateDict& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (const auto& [key, tensor] : a) EXPECT_TRUE(tensor.equal(b.at(key))) << key;
-}
-
-class TrainTest : public testing::Test {
- protected:
-  TrainTest() { support::makePhotos(folder / "photos", 3); }
-
-  api::TrainRequest request(const std::string& run,
-                            Method method = Method::Full,
-                            Tiny model = Tiny::Noise) const {
-    auto r = jobRequest(tinyModel(model), folder / "photos", folder / run);
-    r.training.method = method;
-    // Shared, as a project does.
-    r.classImageFolder = folder / "class-images";
-    r.cacheFolder = folder / "cache";
-    return r;
-  }
-  api::Result<base::JobResult> run(const api::TrainRequest& r) {
-    reporter.stopSource = std::stop_source();
-    return train(r, {}, reporter);
-  }
-  /// Runs to the end of `step`, then stops as a person would.
-  void runUntil(const api::TrainRequest& r, std::int64_t step) {
-    reporter.onProgress = [this, step](const api::Progress& p) {
-      if (p.stage == api::Stage::Train && p.done == step) reporter.stopSource.request_stop();
-    };
-    const auto result = run(r);
-    reporter.onProgress = nullptr;
-    ASSERT_TRUE(result) << api::message(result.error());
-    EXPECT_TRUE(result->cancelled);
-  }
-  void expectError(const api::TrainRequest& r, ErrorCode code, const std::string& key = "") {
-    const auto result = run(r);
-    ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().code, code) << api::message(result.error());
-    EXPECT_TRUE(key.empty() || result.error().value("key") == key) << result.error().value("key");
-  }
-
-  support::TempFolder folder;
-  support::RecordingReporter reporter;
-};
 
 TEST_F(TrainTest, LeavesACompleteRunBehind) {
   const auto result = run(request("run"));
@@ -350,96 +253,6 @@ TEST_F(TrainTest, ResumeNamesTheOptionThatDiffers) {
   r.checkpoints.every = 5;
   r.subject.name = "Bo";
   EXPECT_TRUE(run(r));
-}
-
-TEST_F(TrainTest, PhotosMayLieElsewhereButMustBeTheSame) {
-  auto r = request("run");
-  runUntil(r, 2);
-  fs::rename(folder / "photos", folder / "moved");
-  for (auto& photo : r.photos) photo.file = folder / "moved" / photo.file.filename();
-  r.resume = true;
-  runUntil(r, 4);
-  fs::copy_file(r.photos[0].file, r.photos[1].file, fs::copy_options::overwrite_existing);
-  expectError(r, ErrorCode::PhotoChanged);
-}
-
-TEST_F(TrainTest, PhotoDeletedWhileItTrainsIsAWarning) {
-  auto r = request("run");
-  reporter.onProgress = [&](const api::Progress& p) {
-    if (p.stage == api::Stage::Train && p.done == 1) fs::remove(r.photos[1].file);
-  };
-  const auto result = run(r);
-  ASSERT_TRUE(result);
-  ASSERT_EQ(reporter.warnings.size(), 1U);
-  EXPECT_EQ(reporter.warnings[0].code, ErrorCode::PhotoChanged);
-  EXPECT_EQ(reporter.warnings[0].value("file"), r.photos[1].file.string());
-}
-
-TEST_F(TrainTest, PhotoDeletedBeforeItWasReadIsAnError) {
-  auto r = request("run");
-  reporter.onProgress = [&](const api::Progress& p) {
-    if (p.stage == api::Stage::PreparePhotos) fs::remove(r.photos[1].file);
-  };
-  expectError(r, ErrorCode::PhotoChanged);
-  EXPECT_FALSE(fs::exists(r.classImageFolder));
-}
-
-TEST_F(TrainTest, ExcludedPhotosTakeNoPart) {
-  auto r = request("run");
-  support::put(r.photos[2].file, "not a picture");
-  r.photos[2].excluded = true;
-  EXPECT_TRUE(run(r));
-  for (auto& photo : r.photos) photo.excluded = true;
-  r.runFolder = folder / "none";
-  expectError(r, ErrorCode::NoPhotos);
-  EXPECT_FALSE(fs::exists(folder / "none/run.yaml"));
-}
-
-TEST_F(TrainTest, APhotoThatCannotBeDecodedIsNamedBeforeClassPicturesAreMade) {
-  auto r = request("run");
-  const std::string whole = support::content(r.photos[2].file);
-  for (const std::string& bytes :
-       {std::string("not a picture"), whole.substr(0, whole.size() / 2)}) {
-    support::put(r.photos[2].file, bytes);
-    const auto result = run(r);
-    ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().value("file"), r.photos[2].file.string());
-    EXPECT_EQ(reporter.stages.back(), api::Stage::PreparePhotos);
-    EXPECT_TRUE(reporter.pictures.empty());
-    EXPECT_FALSE(fs::exists(r.classImageFolder));
-  }
-  // No run has begun, so the same request without that photo does.
-  r.photos.pop_back();
-  EXPECT_TRUE(run(r));
-}
-
-TEST_F(TrainTest, EachStageCountsItsOwnPicturesAndCachedLatentsAreNotMadeAgain) {
-  auto r = request("run");
-  r.photos[1].excluded = true;
-  ASSERT_TRUE(run(r));
-  std::map<api::Stage, api::Progress> last;
-  for (const auto& p : reporter.progresses) last[p.stage] = p;
-  EXPECT_EQ(last[api::Stage::PreparePhotos].done, 2);
-  EXPECT_EQ(last[api::Stage::PreparePhotos].total, 2);
-  EXPECT_EQ(last[api::Stage::CacheLatents].total, r.prior.classImages);
-  std::map<fs::path, fs::file_time_type> written;
-  for (const auto& entry : fs::directory_iterator(r.cacheFolder))
-    written[entry.path()] = entry.last_write_time();
-  EXPECT_EQ(written.size(), 2U * 2 + 2) << "photos also mirrored";
-  r.runFolder = folder / "again";
-  ASSERT_TRUE(run(r));
-  for (const auto& entry : fs::directory_iterator(r.cacheFolder))
-    EXPECT_EQ(written.at(entry.path()), entry.last_write_time());
-}
-
-TEST_F(TrainTest, WithoutClassPicturesTheirStagesAreLeftOut) {
-  auto r = request("run");
-  r.prior.classImages = 0;
-  ASSERT_TRUE(run(r));
-  EXPECT_THAT(
-      reporter.stages,
-      testing::ElementsAre(api::Stage::LoadModel, api::Stage::PreparePhotos, api::Stage::Train));
-  EXPECT_TRUE(fs::exists(r.runFolder / "inputs.json"));
 }
 
 TEST_F(TrainTest, StopBeforeTheFirstStepIsNoError) {
