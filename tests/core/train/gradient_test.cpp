@@ -258,10 +258,6 @@ void expectNear(const Trainer& trainer,
     wrong += difference;
   }
   EXPECT_LE(std::sqrt(wrong / whole), near.all);
-              int(near.dtype),
-              std::sqrt(wrong / whole),
-              w,
-              losses.subject / expected.subject - 1);
 }
 
 void expectOracle(const Case& test, std::initializer_list<Nearness> precisions) {
