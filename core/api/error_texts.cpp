@@ -202,14 +202,16 @@ constexpr Row kRows[] = {
      "device_missing",
      kResources,
      "[The processes that should train together did not find each other at {address}|A process "
-     "that trained along {lost}|The device \"{device}\" is not available on this computer].",
+     "that trained along {lost}|The device \"{device}\" is not available on this computer|The "
+     "device is not available on "
+     "this computer].",
      "[The last good state is in {folder}; --resume continues there, on any number of "
      "devices|{fix}|`likeness-cli devices` lists the devices; `auto` takes the best one]."},
     {ErrorCode::NonFinite,
      "non_finite",
      kInternal,
      "[{what}|The training] stopped being a number[ at step {step}].",
-     "[{fix}|The last good state is in {folder}. Lower the learning rate and continue from there.|"
+     "[{fix}.|The last good state is in {folder}. Lower the learning rate and continue from there.|"
      "Lower the learning rate.]"},
     {ErrorCode::PhotoChanged,
      "photo_changed",

@@ -36,7 +36,7 @@ api::Result<Latents> checked(Latents latents, const TrainingPicture& picture) {
     return latents;
   return api::fail(api::ErrorCode::NonFinite,
                    {{"what", "The encoding of " + picture.file.string()},
-                    {"fix", "Leave that picture out, or choose another autoencoder (--vae)."}});
+                    {"fix", "Leave that picture out, or choose another autoencoder (--vae)"}});
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ BesidePhoto besidePhoto(const fs::path& photo) {
     file.replace_extension();
     file += end;
     std::error_code ignored;
-    return fs::is_regular_file(file, ignored) ? file : fs::path();
+    return file != photo && fs::is_regular_file(file, ignored) ? file : fs::path();
   };
   BesidePhoto beside{there(".txt"), there(".caption"), there("-masklabel.png")};
   if (beside.caption.empty()) std::swap(beside.caption, beside.ignoredCaption);

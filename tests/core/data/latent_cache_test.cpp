@@ -243,7 +243,8 @@ TEST_F(LatentCacheTest, PhotosCarryTheirWords) {
 TEST_F(LatentCacheTest, MasksAreGivenOrLieBeside) {
   api::TrainRequest request;
   request.subject.classWord = "toy";
-  request.photos = {{.file = photos[0]}, {.file = photos[1]}, {.file = photos[2]}};
+  request.photos.resize(3);
+  for (std::size_t i = 0; i < 3; ++i) request.photos[i].file = photos[i];
   const auto beside = support::put(folder / "photos/00-masklabel.png", "a mask");
   request.photos[1].mask = photos[1];
   const auto opened = openPhotos(request, {}).value();

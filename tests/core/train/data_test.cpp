@@ -1,31 +1,12 @@
 // How pictures become batches, through whole jobs: shapes, copies, masks, captions, own class
 // pictures; always resumed exactly.
-#include <gmock/gmock.h>
-
-#include <fstream>
-#include <map>
-
 #include "core/image/photo.h"
 #include "core/train/run_folder.h"
-#include "core/train/train.h"
-#include "tests/core/train/driver/recipe.h"
-#include "tests/core/train/fixture.h"
-#include "tests/support/recording_reporter.h"
+#include "tests/core/train/job_fixture.h"
 #include "tests/support/temp_folder.h"
 
 namespace likeness::train::test {
 namespace {
-
-namespace fs = std::filesystem;
-using api::ErrorCode;
-
-/// metrics.csv without its last column, the time.
-std::vector<std::string> metricRows(const fs::path& run) {
-  std::vector<std::string> rows;
-  std::ifstream in(run / "metrics.csv");
-  for (std::string row; std::getline(in, row);) rows.push_back(row.substr(0, row.rfind(',')));
-  return rows;
-}
 
 void paint(const fs::path& file, int width, int height, int seed) {
   std::vector<std::uint8_t> pixels;
