@@ -96,7 +96,7 @@ TEST_F(TrainDataTest, EachOptionChangesTheRun) {
     run(r);
     return metricRows(r.runFolder);
   };
-  std::map<std::vector<std::string>, std::string> runs;
+  std::map<std::vector<std::vector<std::string>>, std::string> runs;
   int number = 0;
   const auto add = [&](const char* what, auto change) {
     auto r = request(std::to_string(number++));
