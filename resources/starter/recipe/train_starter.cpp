@@ -193,8 +193,8 @@ int main(int argc, char** argv) {
     }
     const double warmth = std::min(1.0, static_cast<double>(step + 1) / 100);
     optimizer->step(step + 1,
-                   warmth * (0.03 + 0.97 * 0.5 * (1 + std::cos(std::numbers::pi * done))),
-                   std::min(1.0, 1 / (norm.value + 1e-6)));
+                    warmth * (0.03 + 0.97 * 0.5 * (1 + std::cos(std::numbers::pi * done))),
+                    std::min(1.0, 1 / (norm.value + 1e-6)));
     average.update();
     lossSum += each.mean().item<double>();
     if (step % 50 == 49) {
