@@ -238,7 +238,7 @@ TEST_F(WatchTest, CheckpointsAlsoComeByTheClock) {
 
 TEST_F(WatchTest, StopsWhenTheClassDriftsForNothing) {
   auto r = request("run");
-  r.training.learningRate = 0.05;  // ruins the model at once
+  r.training.learningRate = 1;  // ruins the model at once
   r.watch.probeEvery = 1;
   ASSERT_TRUE(run(r));
   EXPECT_EQ(reporter.advices.back().state, api::AdviceState::Drifting);
