@@ -1,8 +1,6 @@
 // Measures of the published models, divided.
 #include "tests/support/checkpoints.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <fstream>
 #include <stdexcept>
@@ -132,7 +130,7 @@ weights::StoredModel openModel(const std::filesystem::path& path) {
   weights::ModelFiles files{path};
   files.vocabulary = base::findResources() / "clip";
   auto model = weights::openModel(files);
-  EXPECT_TRUE(model) << api::message(model.error());
+  if (!model) throw std::runtime_error(api::message(model.error()));
   return std::move(model).value();
 }
 
