@@ -15,6 +15,7 @@ readonly packages=(
   g++ cmake ninja-build ccache lld pkg-config python3 python3-pip clang-format shellcheck  # tools
   libexpected-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libssl-dev libcli11-dev  # core
   libminizip-dev                                                                            # PyTorch's files
+  libgloo-dev                                                                               # ranks; LibTorch holds the library
   libopencv-dev libjpeg-dev libpng-dev libwebp-dev libheif-dev liblcms2-dev libexiv2-dev    # pictures
   libutf8proc-dev                                                                           # text
   qt6-base-dev qt6-svg-dev qt6-tools-dev qt6-tools-dev-tools qt6-l10n-tools                 # window

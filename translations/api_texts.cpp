@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "core/api/events.h"
 #include "core/api/requests.h"
 
 namespace {
@@ -29,6 +30,9 @@ int main() {
     print("Errors", api::templates(code).first);
     print("Errors", api::templates(code).second);
   }
+  for (const auto state :
+       {api::AdviceState::Learning, api::AdviceState::Enough, api::AdviceState::Drifting})
+    print("Advice", api::adviceTemplate(state));
   const api::TrainRequest request;
   api::forEachSection(request, [](const char*, const auto& section) {
     for (const auto& field : api::fields<std::remove_cvref_t<decltype(section)>>()) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "core/api/workspace.h"
@@ -16,7 +17,8 @@ namespace likeness::cli {
 struct CommandResult {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   std::string text;
-  bool stopped = false;  ///< by Ctrl-C: exit code 130
+  bool stopped = false;           ///< by Ctrl-C: exit code 130
+  std::optional<int> exitCode{};  ///< of another process, which has spoken already
 };
 
 using Run = std::function<api::Result<CommandResult>(api::Workspace&)>;
@@ -34,6 +36,8 @@ Command addExport(CLI::App& root);
 Command addConvert(CLI::App& root);
 Command addMerge(CLI::App& root);
 Command addExtract(CLI::App& root);
+Command addReport(CLI::App& root);
+Command addOptions(CLI::App& root);
 Command addInspect(CLI::App& root);
 Command addDevices(CLI::App& root);
 Command addBench(CLI::App& root);

@@ -93,9 +93,8 @@ Command addExport(CLI::App& root) {
   app->add_option("run", a->request.runFolder, "Folder of the run")
       ->type_name("RUN_DIR")
       ->required();
-  app->add_option("--checkpoint",
-                  a->request.checkpoint,
-                  "latest, best (lowest subject probe) or a step number")
+  app->add_option(
+         "--checkpoint", a->request.checkpoint, "latest, best (by the probes) or a step number")
       ->type_name("latest|best|N")
       ->capture_default_str();
   app->add_option("--format", a->format, "What to write")

@@ -134,7 +134,7 @@ Command addGenerate(CLI::App& root) {
   addModelFlags(*app, r.model);
   app->add_option("--checkpoint",
                   r.model.checkpoint,
-                  "Of a run: latest, best (lowest subject probe) or a step number")
+                  "Of a run: latest, best (by the probes) or a step number")
       ->type_name("latest|best|N")
       ->default_str(r.model.checkpoint);
   app->add_option("--adapter",

@@ -26,9 +26,25 @@ class Report {
   std::string m_text;
 };
 
-std::string megabytes(std::uint64_t bytes) {
+/// As the lines of a model's parts have it.
+std::string millions(std::int64_t parameters) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+  std::snprintf(text,
+                sizeof text,
+                parameters < 1'000'000 ? "%.3f M" : "%.1f M",
+                static_cast<double>(parameters) / 1e6);
+  return text;
+}
+
+std::string sizeText(std::uint64_t bytes) {
+  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
+  char text[32];
+  std::snprintf(text,
+                sizeof text,
+                mebibytes < 1      ? "%.3f MiB"
+                : mebibytes < 1024 ? "%.1f MiB"
+                                   : "%.2f GiB",
+                mebibytes < 1024 ? mebibytes : mebibytes / 1024);
   return text;
 }
 
@@ -54,9 +70,9 @@ CommandResult describeModel(const ModelReport& model, const fs::path& path) {
   report.line("Prediction",
               prediction + (model.predictionGuessed ? " (a guess: the file does not say)" : ""));
   if (model.resolution > 0) report.line("Resolution", std::to_string(model.resolution) + " px");
-  if (model.parameters > 0) report.line("Parameters", std::to_string(model.parameters));
+  if (model.parameters > 0) report.line("Parameters", millions(model.parameters));
   report.line("Numbers", model.dtype);
-  if (model.bytes > 0) report.line("Size", megabytes(model.bytes));
+  if (model.bytes > 0) report.line("Size", sizeText(model.bytes));
   for (const auto& [label, value] : model.details) {
     report.line(label, value);
     result.json["details"][label] = value;

@@ -64,6 +64,7 @@ int report(const Error& error, bool json, const CLI::App* command = nullptr) {
 }
 
 int report(const CommandResult& result, bool json) {
+  if (result.exitCode) return *result.exitCode;
   if (json)
     std::printf(
         "%s\n",
@@ -138,6 +139,8 @@ int run(int argc, char** argv) {
                                          addConvert(root),
                                          addMerge(root),
                                          addExtract(root),
+                                         addReport(root),
+                                         addOptions(root),
                                          addInspect(root),
                                          addDevices(root),
                                          addBench(root)};

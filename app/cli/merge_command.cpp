@@ -120,7 +120,7 @@ Command addExtract(CLI::App& root) {
       ->required();
   app->add_option("--checkpoint",
                   a->request.tuned.checkpoint,
-                  "Of a run: latest, best (lowest subject probe) or a step number")
+                  "Of a run: latest, best (by the probes) or a step number")
       ->type_name("latest|best|N")
       ->capture_default_str();
   app->add_option("--rank", a->request.rank, "Largest rank of a layer's change")

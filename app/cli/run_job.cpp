@@ -45,6 +45,7 @@ class Listener {
     if (const auto* progress = std::get_if<Progress>(&event.body)) m_line.progress(*progress);
     if (const auto* saved = std::get_if<CheckpointSaved>(&event.body))
       m_line.note("Checkpoint at step " + std::to_string(saved->step));
+    if (const auto* advice = std::get_if<Advice>(&event.body)) receive(*advice);
     if (const auto* warning = std::get_if<Warning>(&event.body))
       m_line.note("Note: " + message(warning->error) + " " + hint(warning->error));
     if (const auto* picture = std::get_if<PictureReady>(&event.body);
@@ -75,6 +76,14 @@ class Listener {
   }
 
  private:
+  /// Said when it changes, not at every probe.
+  void receive(const Advice& advice) {
+    if (m_advice == advice.state) return;
+    m_advice = advice.state;
+    m_line.note(sentence(advice));
+  }
+
+  std::optional<AdviceState> m_advice;
   ProgressLine m_line;
   std::mutex m_mutex;
   std::condition_variable m_changed;

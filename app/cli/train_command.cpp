@@ -1,9 +1,15 @@
 // likeness-cli train: photos or a project in, a run folder out.
+#include <cstdio>
+
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
+#include "app/cli/local_ranks.h"
 #include "app/cli/run_job.h"
+#include "core/base/placement.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/fork_run.h"
+#include "core/workspace/report.h"
 #include "core/workspace/run_folder.h"
 
 namespace likeness::cli {
@@ -16,10 +22,12 @@ namespace {
 struct TrainArguments {
   explicit TrainArguments(CLI::App& app) : flags(app) {}
   Flags flags;
-  fs::path project, base, config, out;
+  fs::path project, base, config, out, fork;
   ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
   bool resume = false, printConfig = false;
+  std::int64_t devices = 1;
+  base::Placement placement;
 };
 
 /// Where a run of a project goes, and the lock that keeps other programs away meanwhile.
@@ -32,9 +40,12 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
                                     const Project& project,
                                     Workspace& workspace) {
   ProjectPlace place;
-  auto lock = workspace.lockProject(project.folder);
-  if (!lock) return fail(lock.error());
-  place.lock = std::move(*lock);
+  const bool first = a.placement.rank == 0;
+  if (first) {
+    auto lock = workspace.lockProject(project.folder);
+    if (!lock) return fail(lock.error());
+    place.lock = std::move(*lock);
+  }
   if (!a.out.empty()) {
     place.runFolder = a.out;
     return place;
@@ -42,6 +53,10 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
   const auto runs = workspace.runs(project);
   if (a.resume && !runs.empty()) {
     place.runFolder = runs.back().folder;
+    return place;
+  }
+  if (!first) {  // the first rank says where, in the training job
+    place.runFolder = project.folder;
     return place;
   }
   auto next = workspace.nextRunFolder(project);
@@ -71,22 +86,33 @@ Result<ModelRef> baseModel(const TrainArguments& a) {
   return base;
 }
 
+/// The photos of the command line, and the words that their folders are named by.
+Result<void> applyPhotos(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
+  for (const auto& path : a.photos)
+    if (std::error_code error; !fs::exists(path, error))
+      return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
+  PhotoDrop drop = workspace.expandDrop(a.photos);
+  if (drop.photos.empty())
+    return fail(ErrorCode::NoPhotos, {{"folder", a.photos.front().string()}});
+  if (!drop.note.empty()) std::fprintf(stderr, "%s\n", drop.note.c_str());
+  request.photos = std::move(drop.photos);
+  if (request.subject.classWord.empty() && !drop.classWord.empty()) {
+    request.subject.token = drop.token;
+    request.subject.classWord = drop.classWord;
+  }
+  return {};
+}
+
 Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
   applyModelFlags(a, request.base);
+  // Before the flags, which may name the subject otherwise.
+  if (!a.photos.empty())
+    if (auto applied = applyPhotos(a, request, workspace); !applied) return applied;
   Result<void> applied;
   forEachSection(request, [&](std::string_view section, auto& options) {
     if (applied) applied = a.flags.apply(section, options);
   });
-  if (!applied || a.photos.empty()) return applied;
-  for (const auto& path : a.photos)
-    if (std::error_code error; !fs::exists(path, error))
-      return fail(ErrorCode::FileNotFound, {{"file", path.string()}});
-  request.photos.clear();
-  for (auto& file : workspace.expandDrop(a.photos))
-    request.photos.push_back({std::move(file), {}, {}, false});
-  if (request.photos.empty())
-    return fail(ErrorCode::NoPhotos, {{"folder", a.photos.front().string()}});
-  return {};
+  return applied;
 }
 
 /// struct defaults < the model's recipe < project or run < --config < flags.
@@ -110,7 +136,7 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
       request.classImageFolder = project->folder / "class-images";
       request.cacheFolder = project->folder / "cache";
     }
-  } else if (!continues(a.out)) {
+  } else if (!continues(a.out) && a.fork.empty()) {
     const auto base = baseModel(a);
     if (!base) return fail(base.error());
     auto recipe = workspace.recommendedRecipe(*base);
@@ -124,13 +150,19 @@ Result<TrainRequest> buildRequest(const TrainArguments& a,
     if (!run) return fail(run.error());
     request = std::move(*run);
   }
+  if (!a.fork.empty()) {
+    auto run = workspace::readRunRequest(a.fork);
+    if (!run) return fail(run.error());
+    request = std::move(*run);
+    request.runFolder = place.runFolder;
+  }
   if (!a.config.empty())
     if (const auto read = config::applyYamlFile(request, a.config); !read)
       return fail(read.error());
   if (const auto applied = applyFlags(a, request, workspace); !applied)
     return fail(applied.error());
   if (!a.out.empty()) request.runFolder = a.out;
-  request.resume = a.resume;
+  request.resume = a.resume || !a.fork.empty();
   return request;
 }
 
@@ -145,13 +177,37 @@ std::string summary(const CommandResult& result, const TrainRequest& request) {
     return "Nothing was left to do: the run " + run + " has its " + figure(result, "steps") +
            " steps.\nTo train it further: likeness-cli train --out " + run +
            " --resume --steps N\n";
+  const std::string advice =
+      result.json.contains("advice") ? figure(result, "advice") + "\n" : std::string();
   return "Trained " + figure(result, "steps") + " steps in " + figure(result, "total_s") + " s (" +
-         figure(result, "step_s_median") + " s a step). The run is " + run +
+         figure(result, "step_s_median") + " s a step). The run is " + run + "\n" + advice +
+         "Its report: " + (request.runFolder / workspace::kReportFile).string() +
          "\nTry it: likeness-cli generate --model " + run + " --prompt \"a photo of " +
          request.subject.token + " " + request.subject.classWord + "\" --out pictures\n";
 }
 
-Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
+Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
+  const auto placement = base::placement();
+  if (!placement) return fail(placement.error());
+  a.placement = *placement;
+  if (a.devices > 1 && !a.printConfig) {
+    if (placement->size == 1) {
+      const auto code = runLocalRanks(a.devices);
+      if (!code) return fail(code.error());
+      CommandResult result;
+      result.exitCode = *code;
+      return result;
+    }
+    if (placement->size != a.devices)
+      return fail(ErrorCode::BadUsage,
+                  {{"reason",
+                    "--devices is " + std::to_string(a.devices) + ", but a launcher has started " +
+                        std::to_string(placement->size) + " processes; leave it out"}});
+  }
+  if (placement->rank > 0) {  // one speaks for all
+    for (std::FILE* stream : {stdout, stderr})
+      if (!std::freopen("/dev/null", "w", stream)) std::fclose(stream);
+  }
   ProjectPlace place;
   const auto request = buildRequest(a, workspace, place);
   if (!request) return fail(request.error());
@@ -169,6 +225,11 @@ Result<CommandResult> runTrain(const TrainArguments& a, Workspace& workspace) {
                       : "--photos is required: photos, or folders of them"}});
   if (request->runFolder.empty())
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
+  if (const auto errors = validate(*request); !a.fork.empty() && !errors.empty())
+    return fail(errors.front().error);  // before anything is copied
+  if (!a.fork.empty() && placement->rank == 0)
+    if (const auto forked = workspace::forkRun(a.fork, *request); !forked)
+      return fail(forked.error());
   auto result = runJob(*request, workspace);
   if (!result) return result;
   result->json["run"] = request->runFolder.string();
@@ -184,7 +245,9 @@ Examples
   likeness-cli train --photos my-dog/ --class dog --out runs/bo
   likeness-cli train --photos my-dog/ --class dog --method lora --rank 8 --steps 300 --out runs/bo-lora
   likeness-cli train --out runs/bo --resume               continue after Ctrl-C, a crash or a power cut
+  likeness-cli train --fork runs/bo --learning-rate 1e-6 --steps 900 --out runs/bo-slow     go on under other options
   likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
+  likeness-cli train --photos my-dog/ --class dog --batch-size 2 --devices 2 --out runs/bo
   likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
 Ctrl-C stops after the step under way and keeps a checkpoint.)";
 
@@ -216,6 +279,17 @@ Command addTrain(CLI::App& root) {
   app->add_flag("--resume",
                 a->resume,
                 "Continue the run in --out (or the project's last one); begins when there is none");
+  app->add_option("--fork",
+                  a->fork,
+                  "Begin the run in --out with the weights, optimizer and step of this run's last "
+                  "checkpoint; options that are not given are its own")
+      ->type_name("RUN_DIR");
+  app->add_option("--devices",
+                  a->devices,
+                  "Train on so many GPUs of this computer, or in so many processes that divide its "
+                  "cores; each takes its part of --batch-size times --gradient-accumulation photos")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1024}));
   app->add_flag("--print-config", a->printConfig, "Print every option as YAML and end");
   TrainRequest defaults;
   forEachSection(defaults, [&](std::string_view section, const auto& options) {

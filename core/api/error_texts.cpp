@@ -106,8 +106,8 @@ constexpr Row kRows[] = {
      "no_photos",
      kInput,
      "There are no photos[ in {folder}] to learn from.",
-     "Add three to five photos of your subject, as JPEG, PNG, WebP or HEIC files; those marked as "
-     "left out do not count."},
+     "[{fix}.|Add three to five photos of your subject, as JPEG, PNG, WebP or HEIC files; those "
+     "marked as left out do not count.]"},
     {ErrorCode::BadModelFolder,
      "bad_model_folder",
      kInput,
@@ -201,13 +201,18 @@ constexpr Row kRows[] = {
     {ErrorCode::DeviceMissing,
      "device_missing",
      kResources,
-     "The device \"{device}\" is not available on this computer.",
-     "`likeness-cli devices` lists the devices; `auto` takes the best one."},
+     "[The processes that should train together did not find each other at {address}|A process "
+     "that trained along {lost}|The device \"{device}\" is not available on this computer|The "
+     "device is not available on "
+     "this computer].",
+     "[The last good state is in {folder}; --resume continues there, on any number of "
+     "devices|{fix}|`likeness-cli devices` lists the devices; `auto` takes the best one]."},
     {ErrorCode::NonFinite,
      "non_finite",
      kInternal,
-     "[{what}|The training] stopped being a number at step {step}.",
-     "[The last good state is in {folder}. ]Lower the learning rate and continue from there."},
+     "[{what}|The training] stopped being a number[ at step {step}].",
+     "[{fix}.|The last good state is in {folder}. Lower the learning rate and continue from there.|"
+     "Lower the learning rate.]"},
     {ErrorCode::PhotoChanged,
      "photo_changed",
      kInput,

@@ -1,5 +1,7 @@
-// Plain words for the stages of a job.
+// Plain words for the stages of a job, and for what its curves say.
 #include "core/api/events.h"
+
+#include <cmath>
 
 namespace likeness::api {
 
@@ -25,6 +27,38 @@ std::string_view label(Stage stage) {
       break;
   }
   return "Measuring";
+}
+
+std::string_view adviceTemplate(AdviceState state) {
+  switch (state) {
+    case AdviceState::Learning:
+      break;
+    case AdviceState::Enough:
+      return "Enough: since step {best}, the best one, the subject has come no closer than "
+             "{fall} %[, and the class is as it was ({rise} %)].";
+    case AdviceState::Drifting:
+      return "Too much: since step {best}, the best one, the subject has come no closer than "
+             "{fall} % while the class moves away[ (its loss by {rise} %)][ (its picture by "
+             "{drift} %)].";
+  }
+  return "Still learning: the subject is {fall} % closer than at the start[, the class moved by "
+         "{rise} %]; the best step so far is {best}.";
+}
+
+std::string fillAdvice(std::string_view text, const Advice& advice) {
+  Error values;
+  const auto add = [&](const char* name, const std::optional<double>& part) {
+    if (part) values.context.emplace_back(name, std::to_string(std::lround(100 * *part)));
+  };
+  values.context.emplace_back("best", std::to_string(advice.bestStep));
+  add("fall", advice.subjectFall);
+  add("rise", advice.classRise);
+  add("drift", advice.classDrift);
+  return fillTemplate(text, values);
+}
+
+std::string sentence(const Advice& advice) {
+  return fillAdvice(adviceTemplate(advice.state), advice);
 }
 
 }  // namespace likeness::api

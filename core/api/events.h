@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -57,6 +58,27 @@ struct CheckpointSaved {
   std::int64_t step = 0;
   std::filesystem::path folder;
 };
+/// Whether a training is enough, told by its curves (workspace/advisor.h).
+enum class AdviceState {
+  Learning,  ///< the subject still gets closer
+  Enough,    ///< it no longer does, and the class is as it was
+  Drifting   ///< it no longer does, while the class moves away
+};
+struct Advice {
+  AdviceState state = AdviceState::Learning;
+  std::int64_t step = 0;            ///< of the latest probe
+  std::int64_t bestStep = 0;        ///< of the probe with the best balance of both
+  double subjectFall = 0;           ///< part by which the subject's probe fell until bestStep, 0..1
+  std::optional<double> classRise;  ///< part by which the class's probe has risen until `step`
+  std::optional<double> classDrift;  ///< latest Series::ClassDrift
+  bool operator==(const Advice&) const = default;
+};
+/// The English template of an advice's sentence, for translation; fillAdvice() puts the figures in.
+std::string_view adviceTemplate(AdviceState state);
+std::string fillAdvice(std::string_view text, const Advice& advice);
+/// "Still learning: the subject is 12 % closer than at the start; ..."
+std::string sentence(const Advice& advice);
+
 /// Something a person should know that does not end the job.
 struct Warning {
   Error error;
@@ -90,6 +112,7 @@ struct Event {
                Progress,
                PictureReady,
                CheckpointSaved,
+               Advice,
                Warning,
                JobFinished>
       body;
@@ -104,7 +127,17 @@ enum class Series {
   ProbeClass,
   LearningRate,
   GradNorm,
-  StepSeconds
+  StepSeconds,
+  MemoryMiB,  ///< resident set of the process, after the step
+  /// Subject loss of the timesteps in each quarter of the schedule, from clear to noisy; absent in
+  /// steps that drew none of them.
+  LossBand1,
+  LossBand2,
+  LossBand3,
+  LossBand4,
+  /// How far the samples without the subject are from those of the untrained model, 0 = the same
+  /// structure, 1 = another picture (image::structureDistance); steps with samples alone.
+  ClassDrift
 };
 struct MetricSample {
   std::int64_t step = 0;

@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/api/options.h"
 #include "core/api/result.h"
+#include "core/api/train_options.h"
 
 namespace likeness::api {
 
@@ -21,9 +21,12 @@ struct CropRect {
 /// One photo of the subject.
 struct Photo {
   std::filesystem::path file;
-  std::string caption;           ///< empty = the subject prompt; may hold {subject}
+  /// Empty = the subject prompt; may hold {subject}. Of several lines, each step takes one.
+  std::string caption;
   std::optional<CropRect> crop;  ///< absent = centre crop to the shorter side
   bool excluded = false;
+  std::filesystem::path mask{};  ///< grey picture, white where the photo counts; empty = everywhere
+  std::int64_t repeats = 1;      ///< how often it is studied in one pass
   bool operator==(const Photo&) const = default;
 };
 
@@ -51,8 +54,12 @@ struct TrainRequest {
   SubjectOptions subject;
   TrainingOptions training;
   LoraOptions lora;
+  EmbeddingOptions embedding;
+  LossOptions loss;
+  DataOptions data;
   PriorOptions prior;
   OptimizerOptions optimizer;
+  MemoryOptions memory;
   WatchOptions watch;
   CheckpointOptions checkpoints;
   ComputeOptions compute;
@@ -189,8 +196,12 @@ void forEachSection(R& r, Visitor&& visit) {
   visit("subject", r.subject);
   visit("training", r.training);
   visit("lora", r.lora);
+  visit("embedding", r.embedding);
+  visit("loss", r.loss);
+  visit("data", r.data);
   visit("prior", r.prior);
   visit("optimizer", r.optimizer);
+  visit("memory", r.memory);
   visit("watch", r.watch);
   visit("checkpoints", r.checkpoints);
   visit("compute", r.compute);
@@ -238,7 +249,7 @@ std::int64_t pictureCount(const GenerateRequest& request);
 /// Optimizer steps of the request: `steps`, or passes per photo times the photos that are not
 /// excluded, over the photos of one step (batch size x accumulation), rounded up.
 std::int64_t plannedSteps(const TrainRequest& request);
-/// The UNet's learning rate: that of the chosen method.
+/// The learning rate of what the method trains first of all: the UNet, the adapter, the new word.
 double effectiveLearningRate(const TrainRequest& request);
 
 }  // namespace likeness::api

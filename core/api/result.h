@@ -27,7 +27,7 @@ enum class ErrorCode {
   DamagedImage,       ///< {file}: {reason}
   ImageTooLarge,      ///< {file} is {size}, limit {limit}
   UnsupportedImage,   ///< {file}: {reason}
-  NoPhotos,           ///< {folder}
+  NoPhotos,           ///< {folder}; {fix}
   BadModelFolder,     ///< {folder}: {reason}
   BadModelFile,       ///< {file}: {reason}; also hostile safetensors headers
   ModelMismatch,      ///< {file}: missing, extra or misshaped tensors, listed in {tensors}
@@ -45,10 +45,10 @@ enum class ErrorCode {
   DamagedCheckpoint,  ///< {folder}: {reason}
   NoCheckpoint,       ///< {folder} has none, or not {checkpoint}
   NotEnoughMemory,  ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
-  DeviceMissing,    ///< {device}
-  NonFinite,        ///< {what} became NaN or infinite at step {step}; last good state is {folder}
-  PhotoChanged,     ///< {file} was changed or removed during the run
-  EngineMissing,    ///< the engine module could not be loaded: {reason}
+  DeviceMissing,    ///< {device}; of several: none at {address}, or one {lost}; {folder}; {fix}
+  NonFinite,  ///< {what} became NaN or infinite at step {step}; last good state is {folder}; {fix}
+  PhotoChanged,   ///< {file} was changed or removed during the run
+  EngineMissing,  ///< the engine module could not be loaded: {reason}
 };
 
 /// A failure: code and context fill the sentence; `detail` is for the log and the "Details" button.

@@ -41,8 +41,19 @@ struct PhotoReport {
   int width = 0, height = 0;  ///< upright pixels
   std::string contentHash;    ///< SHA-256 of the file, hex
   Image thumbnail;            ///< longer side at most 256, upright, sRGB
+  /// What a text file beside the photo says of it, alternatives as lines; used where the photo has
+  /// no caption of its own.
+  std::string caption;
   std::vector<PhotoFinding> findings;
   std::optional<Error> error;
+};
+
+/// What a drop holds. `note` is one English sentence on what was understood besides plain photos:
+/// repeats, captions, masks; empty when there are none.
+struct PhotoDrop {
+  std::vector<Photo> photos;
+  std::string token, classWord;  ///< as the name of a folder says (kohya's `10_sks dog`), or empty
+  std::string note;
 };
 
 struct RunSummary {
@@ -52,7 +63,7 @@ struct RunSummary {
   std::vector<std::int64_t> checkpoints;  ///< steps, ascending; only valid ones
   std::int64_t steps = 0;                 ///< planned
   bool finished = false;
-  std::optional<std::int64_t> best;  ///< step with the lowest subject probe
+  std::optional<std::int64_t> best;  ///< step with the best balance of the probes
 };
 
 /// What a file or folder can be used as; `ModelReport::kind` says it more closely, in words.
@@ -106,13 +117,14 @@ class Workspace {
   virtual Result<Project> openProject(const std::filesystem::path& folder) = 0;
   virtual Result<void> saveProject(const Project& project) = 0;
   virtual Result<std::unique_ptr<ProjectLock>> lockProject(const std::filesystem::path& folder) = 0;
-  /// Copies a photo into photos/ (never modified afterwards) and returns the new path.
+  /// Copies a photo into photos/ (never modified afterwards), with its caption and mask when they
+  /// lie beside it, and returns the new path.
   virtual Result<std::filesystem::path> importPhoto(const Project& project,
                                                     const std::filesystem::path& file) = 0;
-  /// Files of a drop: folders are searched one level deep for pictures, other files are kept to be
-  /// reported.
-  virtual std::vector<std::filesystem::path> expandDrop(
-      const std::vector<std::filesystem::path>& dropped) = 0;
+  /// Photos of a drop: folders are searched one level deep for pictures, and those in them that are
+  /// named as kohya's trainer wants it, `N_name`, too; their photos have N repeats. Other files are
+  /// kept to be reported. Nothing is read.
+  virtual PhotoDrop expandDrop(const std::vector<std::filesystem::path>& dropped) = 0;
 
   /// Reads and checks photos on a preparation thread, one report each, in order; duplicates are
   /// found among all of them. Destroying the subscription cancels.

@@ -61,6 +61,9 @@ api::Result<void> writeFile(const std::filesystem::path& file, std::span<const s
 /// Errors: FileNotFound, FileUnreadable (also larger than `limit` bytes).
 api::Result<std::string> readFile(const std::filesystem::path& file,
                                   std::uint64_t limit = 64u << 20);
+/// Fills `out` from `offset` of an open file: 0, the errno of the first failing read, or -1 when
+/// the file ends early.
+int readAt(int descriptor, std::uint64_t offset, std::span<std::byte> out);
 /// Creates missing parents too. Errors: FileUnwritable, DiskFull.
 api::Result<void> makeFolder(const std::filesystem::path& folder);
 /// Publishes a finished folder, or a file that is synced, under its final name: fsyncs both

@@ -1,4 +1,4 @@
-// SHA-256 by OpenSSL's EVP interface.
+// SHA-256 by OpenSSL's EVP interface; CRC-32C by a table, which no library of Debian offers.
 #include "core/base/hash.h"
 
 #include <fcntl.h>
@@ -41,6 +41,22 @@ std::string Sha256::hex() {
     text += kDigits[digest[i] & 15];
   }
   return text;
+}
+
+std::uint32_t crc32c(std::string_view bytes) {
+  static constexpr auto kTable = [] {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t i = 0; i < table.size(); ++i) {
+      table[i] = i;
+      for (int bit = 0; bit < 8; ++bit)
+        table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0x82F63B78U : 0U);  // reflected polynomial
+    }
+    return table;
+  }();
+  std::uint32_t crc = ~0U;
+  for (const char byte : bytes)
+    crc = kTable[(crc ^ static_cast<unsigned char>(byte)) & 0xFF] ^ crc >> 8;
+  return ~crc;
 }
 
 std::string sha256(std::string_view text) {

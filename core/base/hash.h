@@ -1,7 +1,8 @@
-// SHA-256 by OpenSSL.
+// SHA-256 by OpenSSL, and the checksum of TensorBoard's files.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -28,6 +29,9 @@ class Sha256 {
   struct State;
   std::unique_ptr<State> m_state;
 };
+
+/// CRC-32C (Castagnoli; RFC 3720, B.4): "123456789" -> 0xE3069283.
+std::uint32_t crc32c(std::string_view bytes);
 
 std::string sha256(std::string_view text);
 /// Reads in blocks. Errors: FileNotFound, FileUnreadable.

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/base/for_each_cpu.h"
+
 namespace likeness::base {
 namespace {
 
@@ -115,6 +117,22 @@ Random::Random(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uin
 
 std::array<std::uint32_t, 4> Random::block(std::uint64_t index) const {
   return philox({low(index), high(index), m_stream[0], m_stream[1]}, m_key);
+}
+
+namespace {
+
+LIKENESS_FOR_EACH_CPU void philoxBlocks(
+    std::uint64_t first, Words stream, Key key, std::size_t blocks, std::uint32_t* out) {
+  for (std::size_t i = 0; i < blocks; ++i) {
+    const Words words = philox({low(first + i), high(first + i), stream[0], stream[1]}, key);
+    for (std::size_t k = 0; k < 4; ++k) out[4 * i + k] = words[k];
+  }
+}
+
+}  // namespace
+
+void Random::words(std::uint64_t first, std::span<std::uint32_t> out) const {
+  philoxBlocks(first, {m_stream[0], m_stream[1], 0, 0}, m_key, out.size() / 4, out.data());
 }
 
 std::uint64_t Random::below(std::uint64_t bound, std::uint64_t index) const {

@@ -26,6 +26,12 @@ enum class Purpose : std::uint32_t {
   Test = 12,
   Alternative = 13,
   Extraction = 14,
+  NoiseOffset = 15,
+  CoarseNoise = 16,
+  CoarseNoiseScale = 17,
+  InputPerturbation = 18,
+  CaptionDropout = 19,
+  StochasticRounding = 20,
 };
 
 /// The Philox4x32-10 bijection itself (Salmon et al., "Parallel random numbers: as easy as 1, 2,
@@ -44,6 +50,8 @@ class Random {
 
   /// Block `index` of the stream: 4 random words. Pure.
   std::array<std::uint32_t, 4> block(std::uint64_t index) const;
+  /// The words of block `first` and those that follow, `out` full of them; a multiple of 4.
+  void words(std::uint64_t first, std::span<std::uint32_t> out) const;
   /// Uniform integer in [0, bound) without modulo bias (Lemire), from draw `index`. bound > 0.
   std::uint64_t below(std::uint64_t bound, std::uint64_t index = 0) const;
   /// Uniform in [0, 1) with 53 bits, from draw `index`.

@@ -18,6 +18,7 @@ class Reporter {
   virtual void metric(const api::MetricSample& sample) = 0;
   virtual void checkpoint(const api::CheckpointSaved& checkpoint) = 0;
   virtual void warning(const api::Error& error) = 0;
+  virtual void advice(const api::Advice&) {}
 
   /// Requested as soon as any stop is asked for; looked at once per step, sampler step, file and
   /// tensor.

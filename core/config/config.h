@@ -16,9 +16,9 @@ namespace likeness::config {
 inline constexpr int kSchemaVersion = 1;
 
 /// Every option by name, sections in order, each with its help as a comment when `comments`. Photos
-/// are a list of {file, caption, crop, exclude}; `base` is the path alone unless it names a
-/// checkpoint or hash. Folders of the request stand in it when they are set. applyYaml() of the
-/// text on defaults gives an equal request.
+/// are a list of {file, caption, crop, exclude, mask, repeats}; `base` is the path alone unless it
+/// names a checkpoint or hash. Folders of the request stand in it when they are set. applyYaml() of
+/// the text on defaults gives an equal request.
 std::string toYaml(const api::TrainRequest& request, bool comments = false);
 /// Overlays the keys of `text` on `request`; keys that are absent stay as they are. Relative paths
 /// are relative to `baseFolder`. `photos` and lists are replaced whole. Nothing is changed when an
@@ -31,6 +31,9 @@ api::Result<void> applyYaml(api::TrainRequest& request,
                             const std::filesystem::path& baseFolder = {});
 /// The same for a file, whose folder is the base of relative paths.
 api::Result<void> applyYamlFile(api::TrainRequest& request, const std::filesystem::path& file);
+
+/// The guide's page of every option of training, as Markdown made from the field tables.
+std::string optionsPage();
 
 /// The candidate with the smallest edit distance to `name`, case aside; empty when none is near.
 std::string nearestName(std::string_view name, std::span<const std::string> candidates);

@@ -11,6 +11,8 @@
 
 namespace likeness::config {
 
+/// A value as it stands in YAML: true, 0.5, lora, [to_q, "a b"].
+std::string yamlText(const api::FieldValue& value);
 /// "one of full, lora".
 inline std::string oneOf(std::span<const std::string_view> names) {
   std::string text = "one of ";

@@ -249,7 +249,9 @@ class Reader {
                       const api::Field<S>& row,
                       const std::string& key,
                       const YAML::Node& node) {
-    const auto value = valueOf(node, row.kind);
+    auto value = valueOf(node, row.kind);
+    if (value && row.kind == api::FieldKind::Path)
+      value = absolute(std::get<std::string>(*value)).string();
     if (!value || !row.set(options, *value))
       return wrongType(m_file, key, shown(node), expectedText(row));
     double number = row.min;
@@ -275,6 +277,12 @@ class Reader {
     const auto value = valueOf(node, api::FieldKind::Boolean);
     if (!value) return wrongType(m_file, key, shown(node), "true or false");
     out = std::get<bool>(*value);
+    return {};
+  }
+  Result<void> whole(const YAML::Node& node, const std::string& key, std::int64_t& out) const {
+    const auto value = valueOf(node, api::FieldKind::Integer);
+    if (!value) return wrongType(m_file, key, shown(node), "a whole number");
+    out = std::get<std::int64_t>(*value);
     return {};
   }
   Result<void> path(const YAML::Node& node, const std::string& key, fs::path& out) const {
@@ -334,14 +342,17 @@ class Reader {
                   if (key == "caption") return text(value, name, photo.caption);
                   if (key == "crop") return crop(value, name, photo.crop);
                   if (key == "exclude") return boolean(value, name, photo.excluded);
-                  return Result<void>(fail(
-                      ErrorCode::UnknownKey,
-                      {{"key", name},
-                       {"file", m_file},
-                       {"nearest",
-                        nearestName(
-                            key,
-                            std::vector<std::string>{"file", "caption", "crop", "exclude"})}}));
+                  if (key == "mask") return path(value, name, photo.mask);
+                  if (key == "repeats") return whole(value, name, photo.repeats);
+                  return Result<void>(
+                      fail(ErrorCode::UnknownKey,
+                           {{"key", name},
+                            {"file", m_file},
+                            {"nearest",
+                             nearestName(
+                                 key,
+                                 std::vector<std::string>{
+                                     "file", "caption", "crop", "exclude", "mask", "repeats"})}}));
                 });
       if (!result) return result;
     }

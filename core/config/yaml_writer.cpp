@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/config/config.h"
+#include "core/config/field_text.h"
 
 namespace likeness::config {
 namespace {
@@ -31,7 +32,9 @@ std::string number(double value) {
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }
 
-std::string text(const FieldValue& value) {
+}  // namespace
+
+std::string yamlText(const FieldValue& value) {
   if (const auto* v = std::get_if<bool>(&value)) return *v ? "true" : "false";
   if (const auto* v = std::get_if<std::int64_t>(&value)) return std::to_string(*v);
   if (const auto* v = std::get_if<double>(&value)) return number(*v);
@@ -41,6 +44,8 @@ std::string text(const FieldValue& value) {
     list.append(list.size() > 1 ? ", " : "").append(scalar(item));
   return list + "]";
 }
+
+namespace {
 
 std::string comment(const api::FieldInfo& info) {
   std::string line = "  # " + std::string(info.label);
@@ -61,6 +66,8 @@ std::string photos(const std::vector<api::Photo>& list) {
       out += "    crop: [" + number(c->x) + ", " + number(c->y) + ", " + number(c->width) + ", " +
              number(c->height) + "]\n";
     if (photo.excluded) out += "    exclude: true\n";
+    if (!photo.mask.empty()) out += "    mask: " + scalar(photo.mask.string()) + "\n";
+    if (photo.repeats != 1) out += "    repeats: " + std::to_string(photo.repeats) + "\n";
   }
   return out;
 }
@@ -87,14 +94,15 @@ std::string toYaml(const api::TrainRequest& request, bool comments) {
   out += model(request.base);
   if (comments)
     out +=
-        "# Three to five photos of the subject: file, and where wanted caption, crop [x, y, width, "
-        "height], exclude.\n";
+        "# Three to five photos of the subject: file, and where wanted caption (of several lines "
+        "each step takes one), crop [x, y, width, height], exclude, mask (a grey picture, or the "
+        "photo itself for its transparency), repeats.\n";
   out += photos(request.photos);
   api::forEachSection(request, [&]<class S>(const char* section, const S& options) {
     out += std::string(section) + ":\n";
     for (const api::Field<S>& row : api::fields<S>()) {
       if (comments) out += comment(row);
-      out += "  " + std::string(row.key) + ": " + text(row.get(options)) + "\n";
+      out += "  " + std::string(row.key) + ": " + yamlText(row.get(options)) + "\n";
     }
   });
   for (const auto& [key, path] : {std::pair("runFolder", request.runFolder),

@@ -61,8 +61,14 @@ class Maker {
         const nn::StableDiffusion& model,
         at::ScalarType dtype,
         base::Reporter& reporter,
+        const Dealt& dealt,
         ClassImageSet& set)
-      : m_picture(picture), m_model(model), m_dtype(dtype), m_reporter(reporter), m_set(set) {}
+      : m_picture(picture),
+        m_model(model),
+        m_dtype(dtype),
+        m_reporter(reporter),
+        m_dealt(dealt),
+        m_set(set) {}
 
   api::Result<void> operator()() {
     const auto missing = findPresent();
@@ -85,7 +91,8 @@ class Maker {
   std::vector<std::size_t> findPresent() {
     std::vector<std::size_t> missing;
     std::error_code ignored;
-    for (std::size_t i = 0; i < m_set.files.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(m_dealt.rank); i < m_set.files.size();
+         i += static_cast<std::size_t>(m_dealt.of)) {
       if (m_reporter.stop().stop_requested()) {
         m_set.cancelled = true;
         break;
@@ -169,7 +176,8 @@ class Maker {
   }
 
   void reportProgress() {
-    const auto total = static_cast<std::int64_t>(m_set.files.size());
+    const auto files = static_cast<std::int64_t>(m_set.files.size());
+    const std::int64_t total = (files - m_dealt.rank + m_dealt.of - 1) / m_dealt.of;
     m_reporter.progress({api::Stage::ClassImages, m_done, total, m_perPicture, m_secondsLeft});
   }
 
@@ -177,6 +185,7 @@ class Maker {
   const nn::StableDiffusion& m_model;
   at::ScalarType m_dtype;
   base::Reporter& m_reporter;
+  const Dealt m_dealt;
   ClassImageSet& m_set;
   std::int64_t m_done = 0;
   double m_perPicture = 0, m_secondsLeft = 0;
@@ -219,7 +228,8 @@ std::string classImageKey(const api::ClassImagesRequest& request,
 api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& request,
                                            const nn::StableDiffusion& model,
                                            at::ScalarType dtype,
-                                           base::Reporter& reporter) {
+                                           base::Reporter& reporter,
+                                           const Dealt& dealt) {
   reporter.stage(api::Stage::ClassImages);
   ClassImageSet set;
   set.folder = request.outFolder / classImageKey(request, model, dtype);
@@ -227,9 +237,10 @@ api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& reques
     set.files.push_back(set.folder / fileName(i));
   }
   if (auto made = base::makeFolder(set.folder); !made) return api::fail(made.error());
-  base::removeLeftovers(set.folder);
+  // Those of a rank on another machine would look as if nobody wrote them.
+  if (dealt.of == 1) base::removeLeftovers(set.folder);
   const api::GenerateRequest picture = requestOf(request, model);
-  if (auto made = Maker(picture, model, dtype, reporter, set)(); !made)
+  if (auto made = Maker(picture, model, dtype, reporter, dealt, set)(); !made)
     return api::fail(made.error());
   return set;
 }

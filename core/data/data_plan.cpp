@@ -1,10 +1,82 @@
-// The plan: permutation per epoch, one counter-based stream per place.
+// The plan: permutation per epoch, batches of one shape, one counter-based stream per place.
 #include "core/data/data_plan.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
 namespace likeness::data {
+namespace {
+
+/// The pictures of one epoch in their order, each as often as it is repeated.
+std::vector<std::int64_t> visits(const DataPlan& plan, Half half, std::int64_t epoch) {
+  const auto& pictures = half == Half::Subject ? plan.photos : plan.classPictures;
+  std::vector<std::int64_t> pictureOf;
+  for (std::size_t i = 0; i < pictures.size(); ++i)
+    pictureOf.insert(pictureOf.end(),
+                     static_cast<std::size_t>(pictures[i].repeats),
+                     static_cast<std::int64_t>(i));
+  auto order = epochOrder(plan.seed, half, epoch, static_cast<std::int64_t>(pictureOf.size()));
+  for (std::int64_t& visit : order) visit = pictureOf[static_cast<std::size_t>(visit)];
+  return order;
+}
+
+/// A micro-batch of the subject half: number `index` among those of its shape.
+struct Group {
+  std::size_t shape = 0;
+  std::int64_t index = 0;
+};
+
+/// Photos of each shape visited in an epoch.
+std::vector<std::int64_t> visitsByShape(const DataPlan& plan) {
+  std::vector<std::int64_t> counts;
+  for (const PlanPicture& photo : plan.photos) {
+    const auto shape = static_cast<std::size_t>(photo.shape);
+    counts.resize(std::max(counts.size(), shape + 1));
+    counts[shape] += photo.repeats;
+  }
+  return counts;
+}
+
+Group groupOf(const DataPlan& plan, std::int64_t microBatch) {
+  auto gathered = visitsByShape(plan);
+  const auto completeAfter = [&](std::int64_t epochs) {
+    std::int64_t groups = 0;
+    for (const std::int64_t count : gathered) groups += epochs * count / plan.batchSize;
+    return groups;
+  };
+  // The epoch in which it is completed: at the latest batchSize epochs fill one more.
+  std::int64_t epoch = 0, last = (microBatch + 1) * plan.batchSize;
+  while (epoch < last) {
+    const std::int64_t middle = (epoch + last) / 2;
+    if (completeAfter(middle + 1) > microBatch)
+      last = middle;
+    else
+      epoch = middle + 1;
+  }
+  std::int64_t before = completeAfter(epoch);
+  for (std::int64_t& count : gathered) count *= epoch;
+  for (const std::int64_t picture : visits(plan, Half::Subject, epoch)) {
+    const auto shape =
+        static_cast<std::size_t>(plan.photos[static_cast<std::size_t>(picture)].shape);
+    if (++gathered[shape] % plan.batchSize == 0 && before++ == microBatch)
+      return {shape, gathered[shape] / plan.batchSize - 1};
+  }
+  return {};  // not reached: the epoch completes it
+}
+
+/// Visit number `visit` of the photos of one shape, over all epochs.
+std::int64_t photoAt(const DataPlan& plan, std::size_t shape, std::int64_t visit) {
+  const std::int64_t perEpoch = visitsByShape(plan)[shape];
+  auto photos = visits(plan, Half::Subject, visit / perEpoch);
+  std::erase_if(photos, [&](std::int64_t photo) {
+    return plan.photos[static_cast<std::size_t>(photo)].shape != static_cast<std::int64_t>(shape);
+  });
+  return photos[static_cast<std::size_t>(visit % perEpoch)];
+}
+
+}  // namespace
 
 std::vector<std::int64_t> epochOrder(std::uint64_t seed,
                                      Half half,
@@ -31,15 +103,51 @@ base::Random DataPlan::random(base::Purpose purpose,
                       2 * static_cast<std::uint64_t>(position) + static_cast<std::uint64_t>(half));
 }
 
+std::int64_t DataPlan::timestep(const base::Random& random) const {
+  constexpr std::int64_t kParts = 1000;
+  const std::int64_t from = loss.timestepMin * trainTimesteps / kParts;
+  const std::int64_t to = (loss.timestepMax * trainTimesteps + kParts - 1) / kParts;
+  const std::int64_t count = to - from;
+  if (loss.timesteps == api::TimestepDistribution::Uniform)
+    return from + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count)));
+  float z = 0;
+  random.normal({&z, 1});
+  const double share = 1 / (1 + std::exp(-(loss.timestepMean + loss.timestepSpread * z)));
+  return from + std::min(static_cast<std::int64_t>(share * static_cast<double>(count)), count - 1);
+}
+
+std::int64_t DataPlan::shape(std::int64_t step, std::int64_t position) const {
+  return static_cast<std::int64_t>(
+      groupOf(*this, (step * globalBatch + position) / batchSize).shape);
+}
+
 Draw DataPlan::draw(std::int64_t step, std::int64_t position, Half half) const {
-  const std::int64_t count = half == Half::Subject ? photos : classPictures;
   const std::int64_t sample = step * globalBatch + position;
-  const auto order = epochOrder(seed, half, sample / count, count);
-  return {order[static_cast<std::size_t>(sample % count)],
-          static_cast<std::int64_t>(random(base::Purpose::Timestep, step, position, half)
-                                        .below(static_cast<std::uint64_t>(trainTimesteps))),
-          flip && half == Half::Subject &&
-              random(base::Purpose::Flip, step, position, half).below(2) == 1};
+  const auto stream = [&](base::Purpose purpose) { return random(purpose, step, position, half); };
+  const auto below = [&](base::Purpose purpose, std::int64_t bound) {
+    return static_cast<std::int64_t>(stream(purpose).below(static_cast<std::uint64_t>(bound)));
+  };
+  const Group group = groupOf(*this, sample / batchSize);
+  Draw draw;
+  draw.timestep = timestep(stream(base::Purpose::Timestep));
+  draw.withoutCaption = stream(base::Purpose::CaptionDropout).uniform() < loss.captionDropout;
+  if (half == Half::Subject) {
+    draw.picture = photoAt(*this, group.shape, group.index * batchSize + sample % batchSize);
+    draw.flip = flip && below(base::Purpose::Flip, 2) == 1;
+    draw.version = below(base::Purpose::Crop, copies);
+  } else {
+    const std::int64_t perEpoch = std::accumulate(
+        classPictures.begin(), classPictures.end(), std::int64_t{0}, [](auto sum, const auto& p) {
+          return sum + p.repeats;
+        });
+    draw.picture =
+        visits(*this, half, sample / perEpoch)[static_cast<std::size_t>(sample % perEpoch)];
+    draw.version = static_cast<std::int64_t>(group.shape);
+  }
+  const auto& pictures = half == Half::Subject ? photos : classPictures;
+  draw.prompt =
+      below(base::Purpose::Caption, pictures[static_cast<std::size_t>(draw.picture)].prompts);
+  return draw;
 }
 
 }  // namespace likeness::data

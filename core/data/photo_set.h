@@ -1,4 +1,4 @@
-// The pictures a run learns from: identity by content, words, pixels at the training resolution.
+// The pictures a run learns from: identity by content, words, masks, pixels as they are trained.
 #pragma once
 
 #include <filesystem>
@@ -14,33 +14,68 @@
 
 namespace likeness::data {
 
-/// A picture of either half and what it is paired with.
-struct TrainingPicture {
+/// A file as it was when it was hashed.
+struct KnownFile {
   std::filesystem::path file;
-  std::string prompt;                 ///< rendered, no placeholders
-  std::optional<api::CropRect> crop;  ///< absent = centre crop
-  std::string contentHash;            ///< SHA-256 of the file, hex
-  std::uintmax_t bytes = 0;           ///< size and time of change when it was hashed
+  std::string contentHash;   ///< SHA-256, hex
+  std::uintmax_t bytes = 0;  ///< size and time of change when it was hashed
   std::filesystem::file_time_type changed;
 };
-
 /// Hashes one file. Errors: FileNotFound, FileUnreadable.
+api::Result<KnownFile> know(const std::filesystem::path& file);
+/// Whether the file is still the one that was hashed, by size and time.
+bool unchanged(const KnownFile& known);
+
+/// A picture of either half and what it is paired with.
+struct TrainingPicture : KnownFile {
+  std::vector<std::string> prompts;   ///< at least one; rendered, no placeholders
+  std::optional<api::CropRect> crop;  ///< absent = centre crop
+  std::optional<KnownFile> mask;      ///< the picture's own file: its opacity
+  std::int64_t repeats = 1;           ///< visits in one epoch
+};
+
+/// Hashes one picture; its words are `prompts`. Errors: those of know().
 api::Result<TrainingPicture> identify(const std::filesystem::path& file,
-                                      std::string prompt,
+                                      std::vector<std::string> prompts,
                                       std::optional<api::CropRect> crop = {});
-/// The request's photos without the excluded ones, hashed and with captions rendered; nothing is
-/// decoded. A stop request ends it early with the photos so far. Errors: NoPhotos, those of
-/// identify().
+/// The request's photos without the excluded ones, hashed and with captions rendered. Captions and
+/// masks are their own, else what lies beside them (workspace::besidePhoto), else the subject
+/// prompt and none. Nothing is decoded. A stop request ends it early with the photos so far.
+/// Errors: NoPhotos, those of know() and workspace::readCaptions().
 api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& request,
                                                      const std::stop_token& stop);
-/// Whether the file is still the one that was hashed, by size and time.
-bool unchanged(const TrainingPicture& picture);
-struct ReadPicture {
-  api::Image image;
-  nn::PictureSize size, mirroredSize;  ///< of the photo, and of the photo mirrored before its crop
+
+/// The pictures of PriorOptions::folder, at most `classImages` of them by name, with the captions
+/// that lie beside them, else the class prompt. Errors: FileNotFound, FileUnreadable (not a
+/// folder), NoPhotos, those of openPhotos().
+api::Result<std::vector<TrainingPicture>> openClassFolder(const api::TrainRequest& request,
+                                                          const std::stop_token& stop);
+
+/// How a picture is prepared for the autoencoder.
+struct View {
+  int width = 0, height = 0;  ///< pixels
+  /// Above 0 the picture's own shape is taken, of sides that are multiples of it and of at most
+  /// this area (image::shapeOf with `width` as side).
+  int bucketStep = 0;
+  /// Random crop and colours, as in DataOptions, drawn by (seed, content, copy).
+  double cropJitter = 0, colorJitter = 0;
+  std::uint64_t seed = 0;
+  std::int64_t copy = 0;
+  bool mirrored = false;
+
+  bool jitters() const { return cropJitter > 0 || colorJitter > 0; }
 };
-/// Upright sRGB, cropped and resized to resolution x resolution. Errors: PhotoChanged (also when it
-/// vanished since it was hashed), those of image::readPhoto.
-api::Result<ReadPicture> readPicture(const TrainingPicture& picture, int resolution);
+
+struct ReadPicture {
+  api::Image image;         ///< mirrored when the view is
+  nn::PictureSize size;     ///< of the photo, mirrored before its crop when the view is
+  std::vector<float> mask;  ///< rows of (height / latentFactor) x (width / latentFactor), or empty
+};
+/// Upright sRGB, cropped and resized as the view says, and its mask at the size of latents.
+/// Errors: PhotoChanged (also when it or its mask vanished since it was hashed), those of
+/// image::readPhoto and image::readMask, FileUnreadable for a mask of another shape.
+api::Result<ReadPicture> readPicture(const TrainingPicture& picture,
+                                     const View& view,
+                                     int latentFactor);
 
 }  // namespace likeness::data

@@ -1,9 +1,6 @@
 #include "core/engine/bench.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <fstream>
 #include <map>
 
 #include "core/base/file_system.h"
@@ -43,12 +40,6 @@ class Unheard : public base::Reporter {
   std::stop_token m_stop;
 };
 
-std::int64_t rssMiB() {
-  std::int64_t size = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> size >> resident;
-  return resident * sysconf(_SC_PAGESIZE) / (1 << 20);
-}
-
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
@@ -70,7 +61,7 @@ class Bench {
   }
 
   Result<base::JobResult> run() {
-    const std::int64_t idle = rssMiB();
+    const std::int64_t idle = tensor::rssMiB();
     m_reporter.stage(Stage::Bench);
     m_total = 4 * m_request.repeats + 2;
     if (const auto made = base::makeFolder(m_folder); !made) return fail(made.error());

@@ -68,6 +68,7 @@ class ComputeEngine::JobReporter : public base::Reporter {
   void picture(const PictureReady& picture) override { send(picture); }
   void metric(const MetricSample& sample) override { m_job.metrics.push(sample); }
   void checkpoint(const CheckpointSaved& checkpoint) override { send(checkpoint); }
+  void advice(const Advice& advice) override { send(advice); }
   void warning(const Error& error) override {
     base::log(base::LogLevel::Warning,
               message(error) + (error.detail.empty() ? "" : " [" + error.detail + "]"));

@@ -9,6 +9,7 @@
 #include "core/generate/generator.h"
 #include "core/generate/load_model.h"
 #include "core/nn/adapters.h"
+#include "core/nn/embeddings.h"
 #include "core/tensor/device.h"
 #include "core/workspace/resolve_model.h"
 
@@ -67,17 +68,44 @@ Difference compare(const Image& a, const Image& b) {
   return difference;
 }
 
+/// Where the run's new word is written, named by it as other programs have it: in the model's
+/// folder, beside the adapter, or as all that there is. Empty when the run has none.
+fs::path wordPath(const ExportRequest& request, const workspace::ResolvedModel& resolved) {
+  if (resolved.wordFile.empty()) return {};
+  if (request.format != ExportFormat::Diffusers && resolved.adapterFile.empty()) return request.out;
+  std::string name = resolved.run->subject.token;
+  std::ranges::replace(name, '/', '_');
+  const fs::path folder =
+      request.format == ExportFormat::Diffusers ? request.out : request.out.parent_path();
+  return folder / (name + ".safetensors");
+}
+
+Result<void> writeWord(const fs::path& out,
+                       const workspace::ResolvedModel& resolved,
+                       const weights::StoredModel& base) {
+  const auto tensors = tensor::loadSafetensors(resolved.wordFile, at::kFloat);
+  if (!tensors) return fail(tensors.error());
+  const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
+  const auto written = tensor::saveSafetensors(
+      out,
+      *tensors,
+      {{"modelspec.sai_model_spec", "1.0.1"},
+       {"modelspec.architecture",
+        weights::modelSpecArchitecture(base.family, velocity) + "/textual-inversion"},
+       {"modelspec.title", resolved.run->subject.token}});
+  if (!written) return fail(written.error());
+  return {};
+}
+
 bool isLora(ExportFormat format) { return format != ExportFormat::Diffusers; }
 
 Result<void> writeLora(const ExportRequest& request,
                        const workspace::ResolvedModel& resolved,
                        const weights::StoredModel& base) {
-  auto tensors = nn::loadPeftLora(resolved.adapterFile);
+  auto tensors = tensor::loadSafetensors(resolved.adapterFile, at::kFloat);
   if (!tensors) return fail(tensors.error());
-  const LoraOptions& options = resolved.run->lora;
-  const double alpha = options.alpha > 0 ? options.alpha : static_cast<double>(options.rank);
   const SubjectOptions& subject = resolved.run->subject;
-  nn::Lora lora = nn::loraOf(*tensors, alpha);
+  nn::Lora lora = nn::loraOf(*tensors, nn::adapterScale(resolved.run->lora));
   lora.family = base.family;
   lora.configs = base.configs;
   const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
@@ -98,14 +126,25 @@ Result<void> writeLora(const ExportRequest& request,
   return {};
 }
 
+Result<void> writeModel(const ExportRequest& request, const nn::StableDiffusion& model) {
+  using enum weights::NetworkKind;
+  std::map<weights::NetworkKind, tensor::StateDict> merged{
+      {UNet, nn::mergedWeights(*model.unet.store)},
+      {TextEncoder, nn::mergedWeights(*model.textEncoder.store)}};
+  if (model.isXl()) merged.emplace(TextEncoder2, nn::mergedWeights(*model.textEncoder2.store));
+  return nn::saveStableDiffusion(model, request.out, tensor::scalarType(request.dtype), merged);
+}
+
 Result<void> writeExport(const ExportRequest& request,
                          const workspace::ResolvedModel& resolved,
                          const nn::StableDiffusion& model) {
-  if (isLora(request.format)) return writeLora(request, resolved, model.files);
-  if (resolved.adapterFile.empty())
-    return nn::saveStableDiffusion(model, request.out, tensor::scalarType(request.dtype));
-  const tensor::StateDict unet = nn::mergedWeights(*model.unet.store);
-  return nn::saveStableDiffusion(model, request.out, tensor::scalarType(request.dtype), &unet);
+  Result<void> written;
+  if (!isLora(request.format))
+    written = writeModel(request, model);
+  else if (!resolved.adapterFile.empty())
+    written = writeLora(request, resolved, model.files);
+  const fs::path word = wordPath(request, resolved);
+  return written && !word.empty() ? writeWord(word, resolved, model.files) : written;
 }
 
 /// fp32, so that the rounding of the file is all that can differ.
@@ -116,14 +155,18 @@ ComputeOptions exact(ComputeOptions compute) {
 
 /// The picture as a reader of the written form gets it.
 Result<Image> renderWritten(const ExportRequest& request,
-                            const TrainRequest& run,
+                            const workspace::ResolvedModel& resolved,
                             const fs::path& resources) {
+  const TrainRequest& run = *resolved.run;
   const bool lora = isLora(request.format);
   const ModelRef base = lora ? run.base : ModelRef{request.out.string(), "latest", ""};
   std::vector<AdapterRef> adapters;
-  if (lora) adapters.push_back({request.out, 1});
-  const auto written = generate::loadModel(base, adapters, {}, exact(request.compute), resources);
+  if (lora && !resolved.adapterFile.empty()) adapters.push_back({request.out, 1});
+  auto written = generate::loadModel(base, adapters, {}, exact(request.compute), resources);
   if (!written) return fail(written.error());
+  if (const fs::path word = wordPath(request, resolved); !word.empty())
+    if (auto added = nn::addWord(written->model, word, run.subject.token); !added)
+      return fail(added.error());
   return render(written->model, run.subject, {});
 }
 
@@ -150,7 +193,16 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
     return fail(ErrorCode::NoCheckpoint,
                 {{"folder", request.runFolder.string()}},
                 "it is a model, not a run");
-  if (isLora(request.format) && resolved->adapterFile.empty())
+  if (request.format == ExportFormat::PeftLora && !resolved->adapterFile.empty() &&
+      resolved->run->lora.kind == LoraKind::Lokr)
+    return fail(ErrorCode::BadCombination,
+                {{"reason", "PEFT's form of a LoRA cannot hold a LoKr"},
+                 {"fix", "Write it in LyCORIS' form with --format kohya-lora"}});
+  const fs::path word = wordPath(request, *resolved);
+  if (!word.empty())
+    if (const auto free = refuseExisting(word); !free) return fail(free.error());
+  if (isLora(request.format) && resolved->adapterFile.empty() &&
+      resolved->run->training.method == Method::Full)
     return fail(ErrorCode::BadCombination,
                 {{"reason",
                   "A run of the full method holds no LoRA, so it cannot be written as a LoRA file"},
@@ -182,13 +234,15 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
   // finished.
   reporter.stage(Stage::Verify);
   const auto start = base::Clock::now();
-  const auto after = renderWritten(request, *resolved->run, resources);
+  const auto after = renderWritten(request, *resolved, resources);
   Difference difference;
   if (after) difference = compare(before, *after);
   if (!after || difference.mean > kMeanDifferenceLimit) {
     // The target was free before, so what is there is ours; a wrong model must not be mistaken for
     // a good one.
-    if (const auto removed = base::removeAll(request.out); !removed) return fail(removed.error());
+    for (const fs::path& ours : {request.out, word})
+      if (!ours.empty())
+        if (const auto removed = base::removeAll(ours); !removed) return fail(removed.error());
     if (!after) return fail(after.error());
     return fail(ErrorCode::Internal,
                 {},
@@ -197,8 +251,10 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
   }
   reporter.picture(
       {PictureKind::Result, *after, {}, 0, 0, 1, renderPrompt(subject.subjectPrompt, subject), 1});
+  std::vector<fs::path> artifacts{request.out};
+  if (!word.empty() && word != request.out) artifacts.push_back(word);
   return base::JobResult{false,
-                         {request.out},
+                         std::move(artifacts),
                          {{"step", resolved->step.value_or(0)},
                           {"max_difference", std::int64_t{difference.max}},
                           {"mean_difference", difference.mean},

@@ -6,13 +6,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <new>
 #include <opencv2/core.hpp>
 #include <string>
 #include <string_view>
 
 #include "core/base/file_system.h"
 #include "core/tensor/device.h"
+#include "core/tensor/out_of_memory.h"
 
 namespace likeness::engine {
 namespace {
@@ -45,17 +45,9 @@ Error notEnoughMemory(std::string_view text) {
       std::string(text)};
 }
 
-bool speaksOfMemory(std::string_view text) {
-  for (const std::string_view words :
-       {"not enough memory", "can't allocate memory", "out of memory", "Cannot allocate memory"})
-    if (text.find(words) != std::string_view::npos) return true;
-  return false;
-}
-
 Error fromTorch(const c10::Error& error) {
   const std::string text = error.what_without_backtrace();
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) || speaksOfMemory(text))
-    return notEnoughMemory(text);
+  if (tensor::isOutOfMemory(error)) return notEnoughMemory(text);
   return {ErrorCode::Internal, {}, text};
 }
 
@@ -86,8 +78,6 @@ Error translateException(std::exception_ptr exception) {
     std::rethrow_exception(std::move(exception));
   } catch (const c10::Error& e) {
     return fromTorch(e);
-  } catch (const std::bad_alloc& e) {
-    return notEnoughMemory(e.what());
   } catch (const std::filesystem::filesystem_error& e) {
     return fromFileSystem(e);
   } catch (const cv::Exception& e) {
@@ -96,8 +86,7 @@ Error translateException(std::exception_ptr exception) {
   } catch (const YAML::Exception& e) {
     return {ErrorCode::Internal, {}, std::string("YAML: ") + e.what()};
   } catch (const std::exception& e) {
-    // LibTorch reports a failed oneDNN allocation as a plain runtime_error.
-    if (speaksOfMemory(e.what())) return notEnoughMemory(e.what());
+    if (tensor::isOutOfMemory(e)) return notEnoughMemory(e.what());
     return {ErrorCode::Internal, {}, e.what()};
   } catch (...) {
     return {ErrorCode::Internal, {}, "an exception of unknown type"};

@@ -19,7 +19,7 @@ struct WholeModel {
   std::filesystem::path vocabulary;  ///< folder of CLIP's
 };
 /// Errors: those of resolving and opening, ModelMismatch, UnsupportedModel; BadCombination for a
-/// LoRA run.
+/// LoRA run and one that learned a word.
 api::Result<WholeModel> openWhole(const api::ModelRef& model,
                                   const std::filesystem::path& resources);
 

@@ -72,9 +72,13 @@ class Run {
   api::Result<bool> makePictures() {
     const auto batch = batchOf(m_request.width, m_request.height);
     if (!batch) return api::fail(batch.error());
-    // Known before the first pass is made, not after it.
-    if (const auto second = secondBatch(); !second) return api::fail(second.error());
     Generator generator(m_loaded.model, *batch, m_loaded.dtype);
+    std::optional<Generator> enlarging;
+    if (isTwice()) {
+      const auto larger = batchOf(enlarged(m_request.width), enlarged(m_request.height));
+      if (!larger) return api::fail(larger.error());
+      enlarging.emplace(m_loaded.model, *larger, m_loaded.dtype);
+    }
     loadTiny();
     auto job = makeJob();
     if (!job) return api::fail(job.error());
@@ -97,8 +101,8 @@ class Run {
     };
     callbacks.onBatch = [&](std::int64_t first, const at::Tensor& latents) {
       auto pictures = generator.decode(latents);
-      if (isTwice()) {
-        auto second = secondPass(*job, first, pictures, stop.get_token());
+      if (enlarging) {
+        auto second = secondPass(*enlarging, *job, first, pictures, stop.get_token());
         if (!second) written = api::fail(second.error());
         pictures = second.value_or(std::vector<api::Image>{});
       }
@@ -130,18 +134,13 @@ class Run {
   std::int64_t enlarged(std::int64_t side) const {
     return std::lround(static_cast<double>(side) * m_request.hiresScale / 8) * 8;
   }
-  api::Result<std::int64_t> secondBatch() const {
-    if (!isTwice()) return 1;
-    return batchOf(enlarged(m_request.width), enlarged(m_request.height));
-  }
 
   /// The pictures of a batch, enlarged and drawn over; fewer when it was stopped.
-  api::Result<std::vector<api::Image>> secondPass(const Job& first,
+  api::Result<std::vector<api::Image>> secondPass(Generator& generator,
+                                                  const Job& first,
                                                   std::int64_t begin,
                                                   const std::vector<api::Image>& pictures,
                                                   const std::stop_token& stop) {
-    const auto batch = secondBatch();
-    if (!batch) return api::fail(batch.error());
     Job job = first;
     job.pass = 1;
     job.initialLatents = at::Tensor();
@@ -161,7 +160,6 @@ class Run {
     job.start.pixels = at::cat(rows);
     job.start.strength = m_request.hiresStrength;
 
-    Generator generator(m_loaded.model, *batch, m_loaded.dtype);
     Callbacks callbacks;
     // Counts as many steps as the first pass of these pictures did.
     const std::int64_t before = m_secondDone, share = m_firstDone - before;
@@ -231,11 +229,10 @@ class Run {
   void loadTiny() {
     const auto file = nn::findTinyDecoder(m_loaded.model.files);
     if (m_request.previewEvery == 0 || file.empty()) return;
-    auto tiny =
-        nn::loadTinyDecoder(file,
-                            m_loaded.model.vae.model->config().latentChannels,
-                            m_loaded.dtype,
-                            m_loaded.model.unet.store->parameters().begin()->second.device());
+    auto tiny = nn::loadTinyDecoder(file,
+                                    m_loaded.model.vae.model->config().latentChannels,
+                                    m_loaded.dtype,
+                                    m_loaded.model.unet.store->device());
     if (tiny)
       m_tiny = std::move(*tiny);
     else

@@ -24,10 +24,6 @@ namespace {
 constexpr std::size_t kPromptsKept = 32;
 constexpr std::int64_t kPixelsPerDecode = 512 * 512;
 
-at::Device deviceOf(const nn::StableDiffusion& model) {
-  return model.unet.store->parameters().begin()->second.device();
-}
-
 /// One tensor of standard noise per seed, stacked. `step` 0 with InitialLatents is the start.
 at::Tensor noiseOf(const std::vector<std::int64_t>& seeds,
                    base::Purpose purpose,
@@ -64,7 +60,7 @@ Generator::Generator(const nn::StableDiffusion& model,
                      std::optional<at::ScalarType> dtype)
     : m_model(model),
       m_maxBatch(std::max<std::int64_t>(1, maxBatch)),
-      m_dtype(dtype.value_or(model.unet.store->parameters().begin()->second.scalar_type())) {}
+      m_dtype(dtype.value_or(model.unet.store->dtype())) {}
 
 void Generator::invalidate() { m_encoded.clear(); }
 
@@ -101,26 +97,28 @@ nn::Conditioning Generator::encode(const std::string& prompt, const Job& job, st
 
 nn::Conditioning Generator::encodeBatch(const Job& job, const Batch& batch) {
   const bool zeros = m_model.isXl() && m_model.files.zerosForEmptyPrompt;
-  std::vector<nn::Conditioning> negative, positive;
-  for (std::int64_t i = batch.first; i < batch.first + batch.count; ++i) {
-    const Words words = wordsOf(job, i);
-    positive.push_back(encode(words.prompt, job, batch.chunks));
-    negative.push_back(encode(words.negativePrompt, job, batch.chunks));
-    if (zeros && words.negativePrompt.empty()) negative.back() = negative.back().withoutText();
-  }
-  if (!diffusion::isGuided(job.sampling.guidance)) return nn::joined(positive);
-  return nn::joined({nn::joined(negative), nn::joined(positive)});
+  std::vector<nn::Conditioning> rows;
+  const auto add = [&](std::string Words::*words, bool zeroWhenEmpty) {
+    for (std::int64_t i = batch.first; i < batch.first + batch.count; ++i) {
+      const std::string prompt = wordsOf(job, i).*words;
+      rows.push_back(encode(prompt, job, batch.chunks));
+      if (zeroWhenEmpty && prompt.empty()) rows.back() = rows.back().withoutText();
+    }
+  };
+  if (diffusion::isGuided(job.sampling.guidance)) add(&Words::negativePrompt, zeros);
+  add(&Words::prompt, false);
+  return nn::joined(rows);
 }
 
 Generator::Given Generator::givenOf(const Job& job,
                                     const Batch& batch,
                                     at::IntArrayRef shape) const {
   const nn::AutoencoderKL& vae = *m_model.vae.model;
-  const at::Tensor& weight = m_model.vae.store->parameters().begin()->second;
+  const nn::ParameterStore& weights = *m_model.vae.store;
   const auto encode = [&](const at::Tensor& pixels) {
     // The mean: the deviation is far below what anyone sees.
     const at::Tensor latents =
-        nn::encodePictures(vae, pixels.to(weight.device(), weight.scalar_type()));
+        nn::encodePictures(vae, pixels.to(weights.device(), weights.dtype()));
     return latents.to(at::kFloat) * vae.config().scalingFactor;
   };
   const auto own = [&](const at::Tensor& rows) {
@@ -132,13 +130,13 @@ Generator::Given Generator::givenOf(const Job& job,
     given.clean = encode(own(job.start.pixels)).expand({batch.count, -1, -1, -1});
   // As diffusers: the latent's mask is that of its first pixel.
   if (job.start.mask.defined())
-    given.mask = at::upsample_nearest2d(job.start.mask, {height, width}).to(weight.device());
+    given.mask = at::upsample_nearest2d(job.start.mask, {height, width}).to(weights.device());
   if (m_model.unet.model->config().inChannels == vae.config().latentChannels) return given;
 
   // Without a picture an inpainting UNet is shown a grey one, all of which is drawn anew.
   const std::int64_t factor = vae.config().factor();
   const at::Tensor mask =
-      given.mask.defined() ? given.mask : at::ones({1, 1, height, width}, weight.device());
+      given.mask.defined() ? given.mask : at::ones({1, 1, height, width}, weights.device());
   const at::Tensor kept =
       job.start.mask.defined()
           ? own(job.start.pixels) * (1 - job.start.mask)
@@ -175,7 +173,7 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
                                                const Callbacks& callbacks,
                                                std::stop_token stop) {
   const std::int64_t first = batches[index].first, count = batches[index].count;
-  const auto device = deviceOf(m_model);
+  const at::Device device = m_model.unet.store->device();
   const std::int64_t factor = m_model.vae.model->config().factor();
   const auto side = [&](std::int64_t pixels) { return pixels > 0 ? pixels : m_model.resolution(); };
   const auto size = nn::PictureSize::uncut(side(job.height), side(job.width));

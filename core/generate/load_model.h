@@ -19,9 +19,9 @@ struct LoadedModel {
 };
 
 /// Resolves, chooses threads, device and dtype, loads every network in that dtype (frozen: pictures
-/// only, no training) and attaches the run's own adapter and `adapters`, live, and the words of
-/// `embeddings`. Errors: those of resolveModel, chooseDevice, loadStableDiffusion attachAdapterFile
-/// and addEmbeddings; ModelMismatch when `ref.hash` is another model's.
+/// only, no training) and attaches the run's own adapter and `adapters`, live, and the run's own
+/// word and those of `embeddings`. Errors: those of resolveModel, chooseDevice, loadStableDiffusion
+/// attachAdapterFile and addEmbeddings; ModelMismatch when `ref.hash` is another model's.
 api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
                                    const std::vector<api::AdapterRef>& adapters,
                                    const std::vector<std::string>& embeddings,

@@ -35,6 +35,30 @@ cv::Mat upright(const cv::Mat& picture, int value) {
   return turned;
 }
 
+/// Rows of `width` pixels, one or three bytes each, as a picture with its top up.
+api::Image uprightImage(std::vector<std::uint8_t> pixels, int width, int height, int orientation) {
+  const bool grey = pixels.size() == static_cast<std::size_t>(width) * height;
+  if (orientation != 1) {
+    const cv::Mat turned =
+        upright(cv::Mat(height, width, grey ? CV_8UC1 : CV_8UC3, pixels.data()), orientation);
+    width = turned.cols;
+    height = turned.rows;
+    if (turned.data != pixels.data()) pixels.assign(turned.datastart, turned.dataend);
+  }
+  return {width,
+          height,
+          grey ? api::PixelFormat::Gray8 : api::PixelFormat::Rgb8,
+          std::make_shared<const std::vector<std::uint8_t>>(std::move(pixels))};
+}
+
+/// The last channel of a picture that has an opacity.
+std::vector<std::uint8_t> alphaOf(const RawImage& raw) {
+  const std::size_t channels = static_cast<std::size_t>(raw.channels());
+  std::vector<std::uint8_t> alpha(raw.pixels.size() / channels);
+  for (std::size_t i = 0; i < alpha.size(); ++i) alpha[i] = raw.pixels[(i + 1) * channels - 1];
+  return alpha;
+}
+
 using Decoder = Result<RawImage> (*)(Bytes, const std::string&);
 
 /// By the content, never by the name.
@@ -125,18 +149,10 @@ Result<Decoded> readPhoto(const std::filesystem::path& file) {
   const Bytes bytes(reinterpret_cast<const std::uint8_t*>(content->data()), content->size());
   auto raw = decode(bytes, name);
   if (!raw) return fail(raw.error());
-  Decoded decoded{
-      {raw->width, raw->height, api::PixelFormat::Rgb8, nullptr}, raw->animated, raw->alpha};
-  const int orientation = raw->orientation;
-  auto pixels = toSrgb(std::move(*raw));
-  if (orientation != 1) {
-    const cv::Mat stored(decoded.image.height, decoded.image.width, CV_8UC3, pixels.data());
-    const cv::Mat turned = upright(stored, orientation);
-    decoded.image.width = turned.cols;
-    decoded.image.height = turned.rows;
-    if (turned.data != pixels.data()) pixels.assign(turned.datastart, turned.dataend);
-  }
-  decoded.image.bytes = std::make_shared<const std::vector<std::uint8_t>>(std::move(pixels));
+  const int width = raw->width, height = raw->height, orientation = raw->orientation;
+  Decoded decoded{{}, raw->animated, {}};
+  if (raw->alpha) decoded.alpha = uprightImage(alphaOf(*raw), width, height, orientation);
+  decoded.image = uprightImage(toSrgb(std::move(*raw)), width, height, orientation);
   return decoded;
 }
 

@@ -21,7 +21,7 @@ namespace likeness::image {
 struct Decoded {
   api::Image image;       ///< Rgb8
   bool animated = false;  ///< only the first frame was taken
-  bool hadAlpha = false;  ///< composited on white
+  api::Image alpha{};     ///< Gray8, the opacity, where the file had one
 };
 api::Result<Decoded> readPhoto(const std::filesystem::path& file);
 
@@ -34,6 +34,8 @@ PixelRect cutOf(const api::Image& image,
                 const std::optional<api::CropRect>& crop,
                 int width,
                 int height);
+/// Exactly `cut`, scaled as below.
+api::Image resizeCut(const api::Image& image, const PixelRect& cut, int width, int height);
 /// Antialiased resize (area when shrinking, Lanczos when growing); never changes the aspect of the
 /// crop: crops first. `crop` in fractions; absent = the largest centred rectangle of the target's
 /// aspect.
@@ -43,6 +45,13 @@ api::Image cropAndResize(const api::Image& image,
                          int height);
 /// Fits into maxSide x maxSide, keeps the aspect, never enlarges.
 api::Image thumbnail(const api::Image& image, int maxSide);
+
+/// Lossy WebP, for pages that embed pictures. Empty when it cannot be encoded.
+std::string encodeWebp(const api::Image& image);
+/// How far two Rgb8 pictures differ in their large forms and colours: 1 - the correlation of their
+/// 16 x 16 averages, 0 (the same) to 2; 1 = unrelated. It tells whether a seed still gives the same
+/// composition, not whether a different one shows the same kind of thing.
+double structureDistance(const api::Image& a, const api::Image& b);
 
 /// Checks of one photo (blur, small for `resolution`, black bars, dark); sentences in English.
 std::vector<api::PhotoFinding> checkPhoto(const api::Image& image, int resolution);

@@ -45,7 +45,10 @@ api::Image cropAndResize(const api::Image& image,
                          const std::optional<api::CropRect>& crop,
                          int width,
                          int height) {
-  const PixelRect cut = cutOf(image, crop, width, height);
+  return resizeCut(image, cutOf(image, crop, width, height), width, height);
+}
+
+api::Image resizeCut(const api::Image& image, const PixelRect& cut, int width, int height) {
   return resized(toMatrix(image)(cv::Rect(cut.x, cut.y, cut.width, cut.height)), width, height);
 }
 

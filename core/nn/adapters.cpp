@@ -1,62 +1,33 @@
-// Fresh adapters, strengths and merging.
+// Strengths and merging.
 #include "core/nn/adapters.h"
 
-#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 
 #include "core/nn/weight_change.h"
-#include "core/tensor/random_tensor.h"
 
 namespace likeness::nn {
 namespace {
 
-bool isTarget(const std::string& moduleKey, const std::vector<std::string>& targets) {
-  return std::ranges::any_of(targets, [&](const std::string& target) {
-    return moduleKey == target || moduleKey.ends_with("." + target);
-  });
-}
-
 /// What the adapter adds to a weight at strength 1.
 at::Tensor changeOf(const Adapter& a, const at::Tensor& weight) {
   if (a.change) return a.change(weight);
-  AdapterParts parts = {{weights::AdapterPart::Down, a.down.to(at::kFloat)},
-                        {weights::AdapterPart::Up, a.up.to(at::kFloat)}};
-  if (a.mid.defined()) parts.emplace(weights::AdapterPart::Mid, a.mid.to(at::kFloat));
-  return weightChange(weights::AdapterKind::Lora, parts, weight.sizes()).mul(a.scale);
+  using enum weights::AdapterPart;
+  AdapterParts parts;
+  if (a.factor.defined()) {
+    parts = {{LokrW1, a.factor.detach()}, {a.up.defined() ? LokrW2B : LokrW2, a.down.detach()}};
+    if (a.up.defined()) parts.emplace(LokrW2A, a.up.detach());
+    return weightChange(weights::AdapterKind::Lokr, parts, weight.sizes()).mul(a.scale);
+  }
+  parts = {{Down, a.down.to(at::kFloat)}, {Up, a.up.to(at::kFloat)}};
+  if (a.mid.defined()) parts.emplace(Mid, a.mid.to(at::kFloat));
+  const at::Tensor change =
+      weightChange(weights::AdapterKind::Lora, parts, weight.sizes()).mul(a.scale);
+  return a.magnitude.defined() ? decomposedChange(weight, change, a.magnitude, false) : change;
 }
 
 }  // namespace
-
-tensor::StateDict attachLora(ParameterStore& store,
-                             const api::LoraOptions& options,
-                             std::uint64_t seed) {
-  const std::int64_t rank = options.rank;
-  const std::size_t number = adapterCount(store);
-  const double scale =
-      (options.alpha > 0 ? options.alpha : static_cast<double>(rank)) / static_cast<double>(rank);
-  tensor::StateDict trainable;
-  std::uint64_t index = 0;
-  for (const auto& [key, slot] : store.slots()) {
-    ++index;
-    if (!isTarget(key, options.targets)) continue;
-    const at::Tensor weight = store.parameters().at(key + ".weight");
-    std::vector<std::int64_t> downShape = weight.sizes().vec(), upShape(downShape.size(), 1);
-    downShape[0] = rank;
-    upShape[0] = weight.size(0);
-    upShape[1] = rank;
-    const base::Random random(seed, base::Purpose::AdapterInit, index);
-    const at::Tensor down =
-        tensor::normal(downShape, random).div_(static_cast<double>(rank)).to(weight.device());
-    const at::Tensor up = at::zeros(upShape, down.options());
-    slot->adapters.push_back(
-        {down.requires_grad_(true), up.requires_grad_(true), scale, 1.0, {}, {}, number});
-    trainable.emplace(key + ".lora_A.weight", down);
-    trainable.emplace(key + ".lora_B.weight", up);
-  }
-  return trainable;
-}
 
 tensor::StateDict mergedWeights(const ParameterStore& store) {
   const c10::NoGradGuard noGrad;

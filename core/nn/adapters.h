@@ -3,24 +3,42 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "core/api/options.h"
+#include "core/api/train_options.h"
 #include "core/nn/stable_diffusion.h"
 #include "core/nn/weight_change.h"
 
 namespace likeness::nn {
 
-/// A fresh adapter for every slot whose key ends in one of `targets` (whole parts: "to_q" is not
-/// "my_to_q"): down ~ N(0, 1/rank), up = 0 (diffusers' "gaussian"), drawn by (seed, AdapterInit,
-/// index of the slot). Returns its trainable fp32 leaves by PEFT key
-/// ("down_blocks....to_q.lora_A.weight"), sharing memory with the slots; empty when no target
-/// matches.
+/// The rank that the options give to a layer: `rank` for those of the UNet whose key ends in one of
+/// `targets` (whole parts: "to_q" is not "my_to_q"), `convRank` for the convolutions of its resnets
+/// and samplers, `rank` for the text encoders' attention when they are adapted (peft's choice of
+/// layers); 0 = none.
+std::int64_t adapterRank(weights::NetworkKind network,
+                         const std::string& moduleKey,
+                         const api::LoraOptions& options);
+/// Shapes of what an adapter of this rank trains for a weight, by the suffix of their keys, with
+/// the names of PEFT ("lora_A.weight", "lora_magnitude_vector") or LyCORIS ("lokr_w1").
+weights::TensorShapes adapterShapes(const weights::Shape& weight,
+                                    std::int64_t rank,
+                                    const api::LoraOptions& options);
+/// alpha / rank, of every layer: convolutions have alpha in proportion to their rank.
+double adapterScale(const api::LoraOptions& options);
+/// A fresh adapter, which changes nothing yet, for every slot that adapterRank gives a rank and
+/// `isUsed` lets pass, drawn by (seed, AdapterInit, index of the slot, network):
+///   LoRA: down ~ N(0, 1/rank), up = 0 (diffusers' "gaussian"); DoRA: also the weight's norms;
+///   LoKr: as LyCORIS, the second factor whole where the rank is at least half of its larger side.
+/// Returns the trainable fp32 leaves by key ("down_blocks....to_q.lora_A.weight"), sharing memory
+/// with the slots; empty when no target matches.
 tensor::StateDict attachLora(ParameterStore& store,
                              const api::LoraOptions& options,
-                             std::uint64_t seed);
+                             std::uint64_t seed,
+                             weights::NetworkKind network = weights::NetworkKind::UNet,
+                             const std::function<bool(const std::string& key)>& isUsed = {});
 /// W plus what every adapter adds to it at its strength, summed in fp32; other tensors are shared.
 tensor::StateDict mergedWeights(const ParameterStore& store);
 /// Files and fresh adapters on the store; the next one gets this number.
@@ -39,7 +57,7 @@ api::Result<void> attachAdapterFile(StableDiffusion& model,
                                     const std::filesystem::path& file,
                                     double strength);
 
-/// A LoRA, LoCon or DoRA outside of a model.
+/// A LoRA, LoCon, DoRA or trained LoKr outside of a model.
 struct LoraModule {
   at::Tensor down;            ///< [rank, in] or [rank, in, k, k]
   at::Tensor up;              ///< [out, rank] or [out, rank, 1, 1]
@@ -47,6 +65,8 @@ struct LoraModule {
   at::Tensor magnitude = {};  ///< DoRA
   double alpha = 0;
   bool magnitudeOfColumns = false;
+  AdapterParts lokr =
+      {};  ///< LokrW1 and either LokrW2 or LokrW2A and LokrW2B; the others undefined
 };
 struct Lora {
   std::map<weights::AdapterTarget, LoraModule> modules;
@@ -55,8 +75,11 @@ struct Lora {
   /// Of the model it is for, where the numbers of blocks may be others than the family's.
   std::optional<weights::ModelConfigs> configs = {};
 };
-/// What attachLora returned for the UNet, detached.
-Lora loraOf(const tensor::StateDict& peft, double alpha);
+/// What a run trains and its checkpoints hold: what attachLora returned for each network, its keys
+/// behind "unet.", "text_encoder." or "text_encoder_2."; detached.
+Lora loraOf(const tensor::StateDict& adapter, double scale);
+/// What makes a checkpoint's file one of PEFT's: `lora_adapter_metadata`.
+std::map<std::string, std::string> peftMetadata(const Lora& lora);
 /// Any file that attachAdapterFile reads, for layers of the published models. Errors: the same;
 /// BadAdapter also for LoHa and LoKr.
 api::Result<Lora> readLora(const std::filesystem::path& file);
@@ -77,12 +100,5 @@ api::Result<weights::WrittenFile> saveLora(const Lora& lora,
 /// How far two do other things to weights: the largest relative difference of a module's change or
 /// magnitude, infinite when they have other modules.
 double loraDifference(const Lora& a, const Lora& b);
-
-/// A run's checkpoint: loraOf in PEFT's form, fp32.
-api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
-                                               const std::filesystem::path& out,
-                                               double alpha);
-/// The counterpart, with the keys that attachLora returns. Errors: those of loadSafetensors.
-api::Result<tensor::StateDict> loadPeftLora(const std::filesystem::path& file);
 
 }  // namespace likeness::nn

@@ -14,6 +14,12 @@ TextContext TextContext::as(at::ScalarType dtype) const {
   return converted;
 }
 
+TextContext TextContext::with(const at::Tensor& states) const {
+  TextContext changed = *this;
+  changed.m_conditioning.context = states;
+  return changed;
+}
+
 Attention::Attention(const Weights& w,
                      std::int64_t queryDim,
                      std::int64_t contextDim,
@@ -55,17 +61,22 @@ BasicTransformerBlock::BasicTransformerBlock(const Weights& w,
                                              std::int64_t heads,
                                              std::int64_t headDim,
                                              std::int64_t contextDim)
-    : m_norm1(w / "norm1", heads * headDim),
+    : m_checkpoint(w),
+      m_norm1(w / "norm1", heads * headDim),
       m_attn1(w / "attn1", heads * headDim, heads * headDim, heads, headDim),
       m_norm2(w / "norm2", heads * headDim),
       m_attn2(w / "attn2", heads * headDim, contextDim, heads, headDim),
       m_norm3(w / "norm3", heads * headDim),
       m_ff(w / "ff", heads * headDim) {}
 
-at::Tensor BasicTransformerBlock::operator()(const at::Tensor& x, const TextContext& text) const {
-  at::Tensor h = x + m_attn1(m_norm1(x));
-  h = h + m_attn2(m_norm2(h), text);
-  return h + m_ff(m_norm3(h));
+at::Tensor BasicTransformerBlock::operator()(const at::Tensor& input,
+                                             const TextContext& text) const {
+  return m_checkpoint(
+      input, text.states(), [this, text](const at::Tensor& x, const at::Tensor& states) {
+        at::Tensor h = x + m_attn1(m_norm1(x));
+        h = h + m_attn2(m_norm2(h), text.with(states));
+        return h + m_ff(m_norm3(h));
+      });
 }
 
 namespace {

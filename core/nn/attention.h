@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/nn/conditioning.h"
+#include "core/nn/gradient_checkpoint.h"
 #include "core/nn/layers.h"
 
 namespace likeness::nn {
@@ -24,6 +25,8 @@ class TextContext {
   const at::Tensor& states() const { return m_conditioning.context; }
   /// The same text for computing in `dtype`; kept keys and values are shared.
   TextContext as(at::ScalarType dtype) const;
+  /// The same, but for the states.
+  TextContext with(const at::Tensor& states) const;
 
  private:
   friend class Attention;
@@ -75,6 +78,7 @@ class BasicTransformerBlock {
   at::Tensor operator()(const at::Tensor& x, const TextContext& text) const;
 
  private:
+  GradientCheckpoint m_checkpoint;
   LayerNorm m_norm1;
   Attention m_attn1;
   LayerNorm m_norm2;

@@ -9,6 +9,8 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/where.h>
 
+#include "core/nn/gradient_checkpoint.h"
+
 namespace likeness::nn {
 // Named, not anonymous: the Parts below hold these types, and unity builds join files.
 namespace clip {
@@ -16,6 +18,7 @@ namespace clip {
 struct ClipEncoderLayer {
   std::int64_t heads;
   bool quickGelu;
+  GradientCheckpoint checkpoint;
   LayerNorm layerNorm1;
   Linear kProj, vProj, qProj, outProj;
   LayerNorm layerNorm2;
@@ -24,6 +27,7 @@ struct ClipEncoderLayer {
   ClipEncoderLayer(const Weights& w, const ClipTextConfig& c)
       : heads(c.numAttentionHeads),
         quickGelu(c.hiddenAct == "quick_gelu"),
+        checkpoint(w),
         layerNorm1(w / "layer_norm1", c.hiddenSize, c.layerNormEps),
         kProj(w / "self_attn" / "k_proj", c.hiddenSize, c.hiddenSize),
         vProj(w / "self_attn" / "v_proj", c.hiddenSize, c.hiddenSize),
@@ -33,11 +37,13 @@ struct ClipEncoderLayer {
         fc1(w / "mlp" / "fc1", c.hiddenSize, c.intermediateSize),
         fc2(w / "mlp" / "fc2", c.intermediateSize, c.hiddenSize) {}
 
-  at::Tensor operator()(const at::Tensor& x) const {
-    const at::Tensor a = layerNorm1(x);
-    const at::Tensor h =
-        x + outProj(functions::attention(qProj(a), kProj(a), vProj(a), heads, true));
-    return h + fc2(activation(fc1(layerNorm2(h))));
+  at::Tensor operator()(const at::Tensor& input) const {
+    return checkpoint(input, {}, [this](const at::Tensor& x, const at::Tensor&) {
+      const at::Tensor a = layerNorm1(x);
+      const at::Tensor h =
+          x + outProj(functions::attention(qProj(a), kProj(a), vProj(a), heads, true));
+      return h + fc2(activation(fc1(layerNorm2(h))));
+    });
   }
 
   at::Tensor activation(const at::Tensor& x) const {
@@ -115,10 +121,10 @@ ClipTextModel::XlOutput ClipTextModel::forwardXl(const at::Tensor& inputIds,
   return out;
 }
 
-bool ClipTextModel::isReadByXl(std::string_view key) const {
-  if (m_config.projectionDim > 0) return true;
+bool ClipTextModel::isReadByXl(const ClipTextConfig& config, std::string_view key) {
+  if (config.projectionDim > 0) return true;
   const std::string last =
-      "text_model.encoder.layers." + std::to_string(m_config.numHiddenLayers - 1) + ".";
+      "text_model.encoder.layers." + std::to_string(config.numHiddenLayers - 1) + ".";
   return !key.starts_with(last) && !key.starts_with("text_model.final_layer_norm.");
 }
 

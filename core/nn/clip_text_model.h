@@ -39,8 +39,9 @@ class ClipTextModel {
                      std::optional<at::ScalarType> dtype = {},
                      std::int64_t clipSkip = 1,
                      const at::Tensor& learned = {}) const;
-  /// Whether forwardXl, at clipSkip 1, depends on the parameter.
-  bool isReadByXl(std::string_view key) const;
+  /// Whether forwardXl, at clipSkip 1, depends on the parameter or layer.
+  static bool isReadByXl(const ClipTextConfig& config, std::string_view key);
+  bool isReadByXl(std::string_view key) const { return isReadByXl(m_config, key); }
   const ClipTextConfig& config() const { return m_config; }
 
  private:

@@ -1,6 +1,8 @@
 #include "core/nn/embeddings.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 
@@ -18,8 +20,8 @@ std::string_view modelOfWidth(std::int64_t width) {
 
 /// Behind the rows that are there, in the encoder's token table's type and device.
 void append(at::Tensor& rows, const at::Tensor& more, const Network<ClipTextModel>& encoder) {
-  const at::Tensor& like = encoder.store->parameters().begin()->second;
-  const at::Tensor added = (more.dim() == 1 ? more.unsqueeze(0) : more).to(like.options());
+  const at::Tensor added = (more.dim() == 1 ? more.unsqueeze(0) : more)
+                               .to(encoder.store->device(), encoder.store->dtype());
   rows = rows.defined() ? at::cat({rows, added}) : added;
 }
 
@@ -56,6 +58,54 @@ api::Result<void> addEmbeddings(StableDiffusion& model,
                                 const std::vector<std::filesystem::path>& files) {
   for (const auto& file : files)
     if (auto added = embeddings::add(model, file); !added) return added;
+  return {};
+}
+
+tensor::StateDict learnWord(StableDiffusion& model,
+                            const std::string& word,
+                            std::int64_t vectors,
+                            const std::string& initialWord) {
+  TORCH_CHECK(model.learned.count() == 0, "the model has learned words already");
+  const auto begin = [&](const Network<ClipTextModel>& encoder,
+                         const text::ClipTokenizer& tokenizer) {
+    const auto tokens = tokenizer.encode(initialWord);
+    std::vector<std::int64_t> ids;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(vectors); ++i)
+      ids.push_back(tokens.empty() ? tokenizer.endId() : tokens[i % tokens.size()]);
+    const at::Tensor table =
+        encoder.store->parameters().at("text_model.embeddings.token_embedding.weight").detach();
+    return at::index_select(table, 0, at::tensor(ids).to(table.device()))
+        .to(at::kFloat)
+        .requires_grad_(true);
+  };
+  LearnedWords& learned = model.learned;
+  learned.words = {{word, 0, vectors}};
+  learned.first = begin(model.textEncoder, model.tokenizer);
+  if (!model.isXl()) return {{word, learned.first}};
+  learned.second = begin(model.textEncoder2, model.tokenizer2);
+  return {{"clip_l", learned.first}, {"clip_g", learned.second}};
+}
+
+api::Result<void> addWord(StableDiffusion& model,
+                          const std::filesystem::path& file,
+                          const std::string& word) {
+  const auto tensors = tensor::loadSafetensors(file);
+  if (!tensors) return api::fail(tensors.error());
+  const auto vectors = [&](const std::string& key, const Network<ClipTextModel>& encoder) {
+    const auto found = tensors->find(key);
+    const bool fit = found != tensors->end() && found->second.dim() == 2 &&
+                     found->second.size(1) == encoder.model->config().hiddenSize;
+    return fit ? found->second : at::Tensor();
+  };
+  const at::Tensor first = vectors(model.isXl() ? "clip_l" : word, model.textEncoder),
+                   second = model.isXl() ? vectors("clip_g", model.textEncoder2) : first;
+  if (!first.defined() || !second.defined() || first.size(0) != second.size(0))
+    return api::fail(api::ErrorCode::BadAdapter,
+                     {{"file", file.string()},
+                      {"reason", "it holds no vectors of \"" + word + "\" for this model"}});
+  model.learned.words.push_back({word, model.learned.count(), first.size(0)});
+  embeddings::append(model.learned.first, first, model.textEncoder);
+  if (model.isXl()) embeddings::append(model.learned.second, second, model.textEncoder2);
   return {};
 }
 

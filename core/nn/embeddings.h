@@ -11,4 +11,18 @@ namespace likeness::nn {
 api::Result<void> addEmbeddings(StableDiffusion& model,
                                 const std::vector<std::filesystem::path>& files);
 
+/// Adds a word to learn, its vectors beginning as those of the tokens of `initialWord`, in turn.
+/// Returns its fp32 leaves [vectors, width] as an embedding file names them, the word for one text
+/// encoder (diffusers), clip_l and clip_g for SDXL's two; they share memory with model.learned,
+/// which must be empty.
+tensor::StateDict learnWord(StableDiffusion& model,
+                            const std::string& word,
+                            std::int64_t vectors,
+                            const std::string& initialWord);
+/// Adds the word of a run from what its checkpoint holds, which is what learnWord returned. Errors:
+/// those of reading; BadAdapter when it does not fit the model.
+api::Result<void> addWord(StableDiffusion& model,
+                          const std::filesystem::path& file,
+                          const std::string& word);
+
 }  // namespace likeness::nn

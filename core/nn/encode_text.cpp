@@ -13,20 +13,23 @@ namespace encode_text {
 std::size_t lengthOf(const Network<ClipTextModel>& encoder) {
   return static_cast<std::size_t>(encoder.model->config().maxPositionEmbeddings);
 }
-at::Device deviceOf(const Network<ClipTextModel>& encoder) {
-  return encoder.store->parameters().begin()->second.device();
-}
 
 at::Tensor idsFor(const Network<ClipTextModel>& encoder,
                   const text::ClipTokenizer& tokenizer,
-                  const std::vector<std::string>& prompts) {
+                  const std::vector<std::string>& prompts,
+                  const LearnedWords& learned) {
   const std::size_t length = lengthOf(encoder);
   at::Tensor ids = at::empty(
       {static_cast<std::int64_t>(prompts.size()), static_cast<std::int64_t>(length)}, at::kLong);
   auto* row = ids.mutable_data_ptr<std::int64_t>();
   for (const std::string& prompt : prompts)
-    row = std::ranges::copy(tokenizer.encodePadded(prompt, length), row).out;
-  return ids.to(deviceOf(encoder));
+    row = std::ranges::copy(text::tokenizePrompt(
+                                tokenizer, prompt, api::PromptSyntax::Plain, length, learned.words)
+                                .chunks.front()
+                                .ids,
+                            row)
+              .out;
+  return ids.to(encoder.store->device());
 }
 
 /// [1, tokens, D] times the weights of the tokens, brought back to its mean.
@@ -63,8 +66,9 @@ Conditioning joinEncoders(const StableDiffusion& model, ReadBy readBy) {
 }  // namespace encode_text
 
 TokenIds tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts) {
-  TokenIds ids{encode_text::idsFor(model.textEncoder, model.tokenizer, prompts), {}};
-  if (model.isXl()) ids.second = encode_text::idsFor(model.textEncoder2, model.tokenizer2, prompts);
+  TokenIds ids{encode_text::idsFor(model.textEncoder, model.tokenizer, prompts, model.learned), {}};
+  if (model.isXl())
+    ids.second = encode_text::idsFor(model.textEncoder2, model.tokenizer2, prompts, model.learned);
   return ids;
 }
 
@@ -102,7 +106,7 @@ Conditioning encodePrompt(const StableDiffusion& model,
     std::vector<at::Tensor> parts;
     at::Tensor pooled;
     for (const text::PromptChunk& chunk : tokens) {
-      const at::Tensor ids = at::tensor(chunk.ids).unsqueeze(0).to(deviceOf(encoder));
+      const at::Tensor ids = at::tensor(chunk.ids).unsqueeze(0).to(encoder.store->device());
       const Read part = read(model, encoder, tokenizer, ids, options);
       if (parts.empty()) pooled = part.pooled;
       parts.push_back(weighted(part.states, chunk));

@@ -17,7 +17,8 @@ namespace likeness::nn {
 struct TokenIds {
   at::Tensor first, second;
 };
-/// Token ids of prompts as they are (captions), padded as each encoder wants it: [N, 77].
+/// Token ids of prompts as they are (captions), with the model's learned words, padded as each
+/// encoder wants it: [N, 77].
 TokenIds tokenIds(const StableDiffusion& model, const std::vector<std::string>& prompts);
 
 struct EncodeOptions {

@@ -202,11 +202,12 @@ struct Conv2dFunction : Function<Conv2dFunction> {
                             const std::optional<at::Tensor>& computeBias,
                             std::int64_t stride,
                             std::int64_t padding) {
-    // The input is kept rather than its windows, nine times as large and quickly made again.
-    const bool needsInput = weight.requires_grad() ||
-                            !byProducts(x, windowShape(x.sizes(), weight.size(2), stride, padding));
-    context->save_for_backward(
-        {needsInput ? x : at::Tensor(), computeWeight, weight, bias.value_or(at::Tensor())});
+    // The input is kept rather than its windows, nine times as large and quickly made again; frozen
+    // weights do not keep it alive.
+    context->save_for_backward({weight.requires_grad() ? x : at::Tensor(),
+                                computeWeight,
+                                weight,
+                                bias.value_or(at::Tensor())});
     context->saved_data["sizes"] = x.sizes();
     context->saved_data["stride"] = stride;
     context->saved_data["padding"] = padding;
@@ -227,20 +228,24 @@ struct Conv2dFunction : Function<Conv2dFunction> {
     const bool wantsBias = bias.defined() && context->needs_input_grad(2);
     at::Tensor dx, dWeight, dBias;
     if ((wantsInput && !inputByProduct) || ((wantsWeight || wantsBias) && !weightByProduct))
-      std::tie(dx, dWeight, dBias) =
-          at::convolution_backward(dy,
-                                   x,
-                                   weight,
-                                   at::OptionalIntArrayRef({weight.size(0)}),
-                                   {stride, stride},
-                                   {padding, padding},
-                                   {1, 1},
-                                   false,
-                                   {0, 0},
-                                   1,
-                                   {wantsInput && !inputByProduct,
-                                    wantsWeight && !weightByProduct,
-                                    wantsBias && !weightByProduct});
+      // Of the input, nothing but its sizes is looked at for its own gradient: memory that no one
+      // touches stands for it.
+      std::tie(dx, dWeight, dBias) = at::convolution_backward(
+          dy,
+          x.defined()
+              ? x
+              : at::empty(sizes, dy.options().memory_format(at::MemoryFormat::ChannelsLast)),
+          weight,
+          at::OptionalIntArrayRef({weight.size(0)}),
+          {stride, stride},
+          {padding, padding},
+          {1, 1},
+          false,
+          {0, 0},
+          1,
+          {wantsInput && !inputByProduct,
+           wantsWeight && !weightByProduct,
+           wantsBias && !weightByProduct});
     const at::Tensor rows = dy.permute({0, 2, 3, 1}).reshape({-1, dy.size(1)});
     if (wantsInput && inputByProduct)
       dx = windowsBackward(at::mm(rows, windowMatrix(weight)), sizes, shape);

@@ -1,11 +1,14 @@
 // Layers on ATen alone.
 #include "core/nn/layers.h"
 
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/lerp.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
@@ -61,18 +64,99 @@ functions::Weight adapterWeight(const at::Tensor& tensor, at::ScalarType dtype) 
   return {tensor, tensor.detach().to(dtype)};
 }
 
+/// Lengths of the rows of weight + scale * up down, [out] in fp32, without a graph.
+at::Tensor changedNorms(const Adapter& a, const at::Tensor& weight) {
+  const auto down = static_cast<std::uint32_t>(a.down._version()),
+             up = static_cast<std::uint32_t>(a.up._version());
+  Adapter::Norms& kept = *a.norms;
+  if (kept.ofRows.defined() && kept.down == down && kept.up == up) return kept.ofRows;
+  const c10::InferenceMode normalTensor(false);
+  const c10::NoGradGuard noGrad;
+  at::Tensor sum = at::addmm(weight.to(at::kFloat).flatten(1),
+                             a.up.to(at::kFloat).flatten(1),
+                             a.down.to(at::kFloat).flatten(1),
+                             1,
+                             a.scale);
+  // A row of zeros has no direction; it stays zero.
+  kept = {sum.norm(2, {1}, false).clamp_min(1e-30), down, up};
+  return kept.ofRows;
+}
+
+/// DoRA: from the layer's y and `moved`, y with the low-rank product at strength 1, both without a
+/// bias. `channels` is the shape of magnitudes that lie along the layer's outputs.
+at::Tensor decomposed(const Adapter& a,
+                      const at::Tensor& weight,
+                      const at::Tensor& y,
+                      const at::Tensor& moved,
+                      at::IntArrayRef channels) {
+  // The factor is near 1: what it differs by keeps its digits in a short type, itself it would not.
+  const at::Tensor more =
+      (a.magnitude.flatten() / changedNorms(a, weight) - 1).view(channels).to(y.scalar_type());
+  const at::Tensor changed = at::addcmul(moved, moved, more);
+  return a.strength == 1 ? changed : at::lerp(y, changed, a.strength);
+}
+
+bool hasMagnitude(const AdapterSlot& slot) {
+  for (const Adapter& a : slot.adapters)
+    if (a.magnitude.defined() && a.strength != 0) return true;
+  return false;
+}
+
+/// LoKr: x times the Kronecker product of the two factors over the last dimension, one factor after
+/// the other, which costs a fraction of their product.
+at::Tensor kronecker(const Adapter& a, const at::Tensor& x) {
+  const auto dtype = x.scalar_type();
+  at::Tensor h =
+      functions::linear(x.unflatten(-1, {a.factor.size(1), -1}), adapterWeight(a.down, dtype), {});
+  if (a.up.defined()) h = functions::linear(h, adapterWeight(a.up, dtype), {});
+  h = functions::linear(h.transpose(-1, -2), adapterWeight(a.factor, dtype), {});
+  return h.transpose(-1, -2).flatten(-2);
+}
+
+/// The same of a convolution; x [N, in, H, W].
+at::Tensor kronecker(const Adapter& a,
+                     const at::Tensor& x,
+                     std::int64_t kernel,
+                     std::int64_t stride,
+                     std::int64_t padding) {
+  const auto dtype = x.scalar_type();
+  const at::Tensor down = a.down.dim() == 4 ? a.down : a.down.unflatten(1, {-1, kernel, kernel});
+  // Each of the m parts of the channels is a picture of its own.
+  at::Tensor h = x.unflatten(1, {a.factor.size(1), -1}).flatten(0, 1);
+  h = functions::conv2d(h.contiguous(at::MemoryFormat::ChannelsLast),
+                        adapterWeight(down, dtype),
+                        {},
+                        stride,
+                        padding)
+          .permute({0, 2, 3, 1});
+  if (a.up.defined()) h = functions::linear(h, adapterWeight(a.up, dtype), {});
+  h = functions::linear(
+      h.unflatten(0, {x.size(0), -1}).permute({0, 2, 3, 4, 1}), adapterWeight(a.factor, dtype), {});
+  return h.transpose(-1, -2).flatten(-2).permute({0, 3, 1, 2});
+}
+
 /// x W^T + b over the last dimension, with adapters.
 at::Tensor product(const at::Tensor& x,
                    const Parameter& weight,
                    const Parameter& bias,
                    const AdapterSlot& slot) {
   const auto dtype = x.scalar_type();
-  at::Tensor y = functions::linear(x, weight.as(dtype, slot), bias.as(dtype));
-  for (const Adapter& a : slot.adapters)
-    if (a.strength != 0 && !a.change)
-      y = functions::addLowRank(
-          y, x, adapterWeight(a.down, dtype), adapterWeight(a.up, dtype), a.strength * a.scale);
-  return y;
+  const bool biasLast = hasMagnitude(slot);
+  const functions::Weight added = bias.as(dtype);
+  at::Tensor y =
+      functions::linear(x, weight.as(dtype, slot), biasLast ? functions::Weight{} : added);
+  for (const Adapter& a : slot.adapters) {
+    if (a.strength == 0 || a.change) continue;
+    if (a.factor.defined()) {
+      y = y + kronecker(a, x) * (a.strength * a.scale);
+      continue;
+    }
+    const double strength = a.magnitude.defined() ? 1 : a.strength;
+    const at::Tensor moved = functions::addLowRank(
+        y, x, adapterWeight(a.down, dtype), adapterWeight(a.up, dtype), strength * a.scale);
+    y = a.magnitude.defined() ? decomposed(a, weight.master(), y, moved, {-1}) : moved;
+  }
+  return biasLast && added.compute.defined() ? y + added.compute : y;
 }
 
 }  // namespace
@@ -108,10 +192,19 @@ at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   const at::Tensor input = x.contiguous(at::MemoryFormat::ChannelsLast);
   if (m_kernel == 1)  // a linear layer over pixels
     return product(input.permute({0, 2, 3, 1}), m_weight, m_bias, *m_slot).permute({0, 3, 1, 2});
-  at::Tensor y =
-      functions::conv2d(input, m_weight.as(dtype, *m_slot), m_bias.as(dtype), m_stride, m_padding);
+  const bool biasLast = hasMagnitude(*m_slot);
+  const functions::Weight bias = m_bias.as(dtype);
+  at::Tensor y = functions::conv2d(input,
+                                   m_weight.as(dtype, *m_slot),
+                                   biasLast ? functions::Weight{} : bias,
+                                   m_stride,
+                                   m_padding);
   for (const Adapter& a : m_slot->adapters) {
     if (a.strength == 0 || a.change) continue;
+    if (a.factor.defined()) {
+      y = y + kronecker(a, input, m_kernel, m_stride, m_padding) * (a.strength * a.scale);
+      continue;
+    }
     const functions::Weight down = adapterWeight(a.down, dtype);
     const at::Tensor inner = a.mid.defined()
                                  ? functions::conv2d(functions::conv2d(input, down, {}, 1, 0),
@@ -121,9 +214,12 @@ at::Tensor Conv2d::operator()(const at::Tensor& x) const {
                                                      m_padding)
                                  : functions::conv2d(input, down, {}, m_stride, m_padding);
     const at::Tensor outer = functions::conv2d(inner, adapterWeight(a.up, dtype), {}, 1, 0);
-    y = y + outer * (a.strength * a.scale);
+    if (a.magnitude.defined())
+      y = decomposed(a, m_weight.master(), y, y + outer * a.scale, {-1, 1, 1});
+    else
+      y = y + outer * (a.strength * a.scale);
   }
-  return y;
+  return biasLast && bias.compute.defined() ? y + bias.compute.view({-1, 1, 1}) : y;
 }
 
 GroupNorm::GroupNorm(const Weights& w, std::int64_t groups, std::int64_t channels, double eps)

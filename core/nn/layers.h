@@ -30,6 +30,7 @@ class Parameter {
   /// The same with the changes of those adapters that are no low-rank products. The changed weight
   /// is kept until a strength changes, so a layer that carries one needs its weight's memory twice.
   functions::Weight as(at::ScalarType dtype, const AdapterSlot& slot) const;
+  const at::Tensor& master() const { return m_master; }
 
  private:
   struct Cast {

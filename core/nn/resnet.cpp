@@ -12,7 +12,8 @@ ResnetBlock2D::ResnetBlock2D(const Weights& w,
                              std::int64_t timeChannels,
                              std::int64_t groups,
                              double eps)
-    : m_norm1(w / "norm1", groups, in, eps),
+    : m_checkpoint(w),
+      m_norm1(w / "norm1", groups, in, eps),
       m_conv1(w / "conv1", in, out, 3, 1, 1),
       m_norm2(w / "norm2", groups, out, eps),
       m_conv2(w / "conv2", out, out, 3, 1, 1) {
@@ -20,11 +21,14 @@ ResnetBlock2D::ResnetBlock2D(const Weights& w,
   if (in != out) m_convShortcut.emplace(w / "conv_shortcut", in, out, 1);
 }
 
-at::Tensor ResnetBlock2D::operator()(const at::Tensor& x, const at::Tensor& activatedTime) const {
-  at::Tensor h = m_conv1(m_norm1.thenSilu(x));
-  if (m_timeEmbProj) h = h + (*m_timeEmbProj)(activatedTime).unsqueeze(-1).unsqueeze(-1);
-  h = m_conv2(m_norm2.thenSilu(h));
-  return (m_convShortcut ? (*m_convShortcut)(x) : x) + h;
+at::Tensor ResnetBlock2D::operator()(const at::Tensor& input,
+                                     const at::Tensor& activatedTime) const {
+  return m_checkpoint(input, activatedTime, [this](const at::Tensor& x, const at::Tensor& time) {
+    at::Tensor h = m_conv1(m_norm1.thenSilu(x));
+    if (m_timeEmbProj) h = h + (*m_timeEmbProj)(time).unsqueeze(-1).unsqueeze(-1);
+    h = m_conv2(m_norm2.thenSilu(h));
+    return (m_convShortcut ? (*m_convShortcut)(x) : x) + h;
+  });
 }
 
 Downsample2D::Downsample2D(const Weights& w, std::int64_t channels, bool symmetric)

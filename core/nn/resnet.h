@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "core/nn/gradient_checkpoint.h"
 #include "core/nn/layers.h"
 
 namespace likeness::nn {
@@ -23,6 +24,7 @@ class ResnetBlock2D {
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& activatedTime = {}) const;
 
  private:
+  GradientCheckpoint m_checkpoint;
   GroupNorm m_norm1;
   Conv2d m_conv1;
   std::optional<Linear> m_timeEmbProj;

@@ -17,8 +17,8 @@ using weights::AdapterNames;
 using weights::AdapterTarget;
 using weights::Family;
 
-constexpr std::string_view unetPrefix = "unet.", downSuffix = ".lora_A.weight",
-                           upSuffix = ".lora_B.weight", textPrefix = "text_model.";
+constexpr std::string_view downSuffix = ".lora_A.weight", upSuffix = ".lora_B.weight",
+                           textPrefix = "text_model.";
 
 std::string number(double value) { return nlohmann::json(value).dump(); }
 
@@ -57,7 +57,19 @@ void addKohyaHashes(const tensor::StateDict& tensors,
   metadata["modelspec.hash_sha256"] = "0x" + hash;
 }
 
-std::int64_t rankOf(const LoraModule& module) { return module.down.size(0); }
+/// 0: a LoKr of whole factors.
+std::int64_t rankOf(const LoraModule& module) {
+  if (module.down.defined()) return module.down.size(0);
+  const auto second = module.lokr.find(weights::AdapterPart::LokrW2B);
+  return second == module.lokr.end() ? 0 : second->second.size(0);
+}
+
+constexpr std::pair<std::string_view, weights::AdapterPart> lokrParts[] = {
+    {".lokr_w1", weights::AdapterPart::LokrW1},
+    {".lokr_w2", weights::AdapterPart::LokrW2},
+    {".lokr_w2_a", weights::AdapterPart::LokrW2A},
+    {".lokr_w2_b", weights::AdapterPart::LokrW2B}};
+constexpr std::string_view magnitudeSuffix = ".lora_magnitude_vector";
 
 /// The value that most modules have.
 template <class Value, class Of>
@@ -85,10 +97,12 @@ std::map<std::string, std::string> kohyaMetadata(const Lora& lora, const std::st
              two = lora.family == Family::StableDiffusion2;
   const bool dora = std::ranges::any_of(
       lora.modules, [](const auto& entry) { return entry.second.magnitude.defined(); });
+  const bool lokr = std::ranges::any_of(
+      lora.modules, [](const auto& entry) { return !entry.second.lokr.empty(); });
   const std::string version = xl ? "sdxl_base_v1-0" : two ? "sd_v2" : "sd_v1";
   const std::string side = xl ? "1024" : velocity && two ? "768" : "512";
   const std::pair<const char*, std::string> entries[] = {
-      {"ss_network_module", dora ? "lycoris.kohya" : "networks.lora"},
+      {"ss_network_module", dora || lokr ? "lycoris.kohya" : "networks.lora"},
       {"ss_network_dim", std::to_string(mostFrequent<std::int64_t>(lora, rankOf))},
       {"ss_network_alpha",
        number(mostFrequent<double>(lora, [](const LoraModule& m) { return m.alpha; }))},
@@ -103,6 +117,7 @@ std::map<std::string, std::string> kohyaMetadata(const Lora& lora, const std::st
   };
   for (const auto& [key, value] : entries) all.emplace(key, value);
   if (dora) all.emplace("ss_network_args", R"({"algo": "lora", "dora_wd": "True"})");
+  if (lokr) all.emplace("ss_network_args", R"({"algo": "lokr"})");
   return all;
 }
 
@@ -113,9 +128,13 @@ api::Result<weights::WrittenFile> saveKohya(const Lora& lora,
   tensor::StateDict tensors;
   for (const auto& [target, module] : lora.modules) {
     const std::string name = names.kohya(target);
+    tensors.emplace(name + ".alpha", at::scalar_tensor(module.alpha, at::kFloat));
+    for (const auto& [suffix, part] : lokrParts)
+      if (const auto found = module.lokr.find(part); found != module.lokr.end())
+        tensors.emplace(name + std::string(suffix), found->second.contiguous());
+    if (!module.lokr.empty()) continue;
     tensors.emplace(name + ".lora_down.weight", module.down);
     tensors.emplace(name + ".lora_up.weight", module.up);
-    tensors.emplace(name + ".alpha", at::scalar_tensor(module.alpha, at::kFloat));
     if (module.mid.defined()) tensors.emplace(name + ".lora_mid.weight", module.mid);
     if (module.magnitude.defined())
       tensors.emplace(
@@ -146,7 +165,7 @@ std::string peftConfig(const Lora& lora) {
     networks[target.network].modules.emplace(target, module);
   for (const auto& [kind, part] : networks) {
     const std::string prefix = std::string(weights::folderName(kind)) + ".";
-    const auto rank = mostFrequent<std::int64_t>(part, rankOf);
+    const auto rank = std::max<std::int64_t>(1, mostFrequent<std::int64_t>(part, rankOf));
     const auto alpha = mostFrequent<double>(part, [](const LoraModule& m) { return m.alpha; });
     std::set<std::string> targets;
     auto ranks = nlohmann::json::object(), alphas = nlohmann::json::object();
@@ -156,8 +175,10 @@ std::string peftConfig(const Lora& lora) {
       const std::string key =
           target.key.starts_with(textPrefix) ? target.key.substr(textPrefix.size()) : target.key;
       targets.insert(key);
-      if (rankOf(module) != rank) ranks[key] = rankOf(module);
-      if (module.alpha != alpha) alphas[key] = module.alpha;
+      // PEFT has alpha / r for a LoKr of whole factors too, which LyCORIS multiplies by 1.
+      const bool whole = rankOf(module) == 0;
+      if (whole || rankOf(module) != rank) ranks[key] = whole ? 1 : rankOf(module);
+      if (whole || module.alpha != alpha) alphas[key] = whole ? 1 : module.alpha;
       dora |= module.magnitude.defined();
     }
     config[prefix + "r"] = rank;
@@ -176,6 +197,10 @@ api::Result<weights::WrittenFile> savePeft(const Lora& lora,
   tensor::StateDict tensors;
   for (const auto& [target, module] : lora.modules) {
     const std::string name = AdapterNames::peft(target);
+    if (!module.lokr.empty())
+      return api::fail(api::ErrorCode::BadAdapter,
+                       {{"file", out.string()},
+                        {"reason", "it is a LoKr, which PEFT's form of a LoRA cannot hold"}});
     const at::Tensor down = withCore(module);
     tensors.emplace(name + std::string(downSuffix), down);
     tensors.emplace(name + std::string(upSuffix), module.up);
@@ -186,28 +211,41 @@ api::Result<weights::WrittenFile> savePeft(const Lora& lora,
                         {"reason",
                          "the magnitudes of this DoRA are those of columns, which PEFT's form "
                          "cannot hold"}});
-    tensors.emplace(name + ".lora_magnitude_vector",
+    tensors.emplace(name + std::string(magnitudeSuffix),
                     down.dim() == 4 ? magnitudes(module, 4, 1) : magnitudes(module, 1, 0));
   }
   std::map<std::string, std::string> metadata = lora.metadata;
-  metadata["format"] = "pt";
-  metadata["lora_adapter_metadata"] = peftConfig(lora);
+  metadata.merge(peftMetadata(lora));
   return tensor::saveSafetensors(out, tensors, metadata, dtype);
 }
 
 }  // namespace
 
-Lora loraOf(const tensor::StateDict& peft, double alpha) {
+Lora loraOf(const tensor::StateDict& adapter, double scale) {
   Lora lora;
-  for (const auto& [key, tensor] : peft) {
-    const bool down = key.ends_with(downSuffix);
-    LoraModule& module =
-        lora.modules[{weights::NetworkKind::UNet,
-                      key.substr(0, key.size() - (down ? downSuffix : upSuffix).size())}];
-    (down ? module.down : module.up) = tensor.detach();
-    module.alpha = alpha;
+  for (const auto& [key, tensor] : adapter) {
+    const std::size_t dot = key.find('.');
+    auto network = weights::NetworkKind::UNet;
+    for (const auto text : {weights::NetworkKind::TextEncoder, weights::NetworkKind::TextEncoder2})
+      if (key.substr(0, dot) == weights::folderName(text)) network = text;
+    const auto partOf = [&](std::string_view suffix) -> LoraModule* {
+      if (!key.ends_with(suffix)) return nullptr;
+      const std::string module = key.substr(dot + 1, key.size() - dot - 1 - suffix.size());
+      return &lora.modules[{network, module}];
+    };
+    if (LoraModule* module = partOf(downSuffix)) module->down = tensor.detach();
+    if (LoraModule* module = partOf(upSuffix)) module->up = tensor.detach();
+    if (LoraModule* module = partOf(magnitudeSuffix)) module->magnitude = tensor.detach();
+    for (const auto& [suffix, part] : lokrParts)
+      if (LoraModule* module = partOf(suffix)) module->lokr[part] = tensor.detach();
   }
+  for (auto& [target, module] : lora.modules)
+    module.alpha = scale * static_cast<double>(std::max<std::int64_t>(1, rankOf(module)));
   return lora;
+}
+
+std::map<std::string, std::string> peftMetadata(const Lora& lora) {
+  return {{"format", "pt"}, {"lora_adapter_metadata", peftConfig(lora)}};
 }
 
 api::Result<weights::WrittenFile> saveLora(const Lora& lora,
@@ -242,22 +280,6 @@ double loraDifference(const Lora& a, const Lora& b) {
       return other;
   }
   return largest;
-}
-
-api::Result<weights::WrittenFile> savePeftLora(const tensor::StateDict& peft,
-                                               const std::filesystem::path& out,
-                                               double alpha) {
-  return savePeft(loraOf(peft, alpha), out, at::kFloat);
-}
-
-api::Result<tensor::StateDict> loadPeftLora(const std::filesystem::path& file) {
-  auto tensors = tensor::loadSafetensors(file, at::kFloat);
-  if (!tensors) return tensors;
-  tensor::StateDict peft;
-  for (auto& [key, tensor] : *tensors)
-    peft.emplace(key.starts_with(unetPrefix) ? key.substr(unetPrefix.size()) : key,
-                 std::move(tensor));
-  return peft;
 }
 
 }  // namespace likeness::nn

@@ -21,11 +21,11 @@ std::vector<weights::TensorSource> sources(const tensor::StateDict& tensors, at:
 
 }  // namespace
 
-api::Result<void> saveStableDiffusion(const StableDiffusion& model,
-                                      const fs::path& out,
-                                      at::ScalarType dtype,
-                                      const tensor::StateDict* replaceUnet,
-                                      const tensor::StateDict* replaceTextEncoder) {
+api::Result<void> saveStableDiffusion(
+    const StableDiffusion& model,
+    const fs::path& out,
+    at::ScalarType dtype,
+    const std::map<weights::NetworkKind, tensor::StateDict>& replaced) {
   std::error_code ignored;
   const auto status = fs::symlink_status(out, ignored);
   const bool emptyFolder = fs::is_directory(status) && fs::is_empty(out, ignored);
@@ -34,14 +34,16 @@ api::Result<void> saveStableDiffusion(const StableDiffusion& model,
   if (auto cleared = base::removeAll(building); !cleared) return cleared;
   using enum weights::NetworkKind;
   weights::ModelParts parts = weights::partsOf(model.files);
-  parts.networks = {
-      {TextEncoder,
-       sources(replaceTextEncoder ? *replaceTextEncoder : model.textEncoder.store->stateDict(),
-               dtype)},
-      {UNet, sources(replaceUnet ? *replaceUnet : model.unet.store->stateDict(), dtype)},
-      {Vae, sources(model.vae.store->stateDict(), dtype)}};
-  if (model.isXl())
-    parts.networks.emplace(TextEncoder2, sources(model.textEncoder2.store->stateDict(), dtype));
+  const auto add = [&](weights::NetworkKind kind, const ParameterStore& store) {
+    const auto other = replaced.find(kind);
+    parts.networks.emplace(
+        kind, sources(other == replaced.end() ? store.stateDict() : other->second, dtype));
+  };
+  parts.networks.clear();
+  add(TextEncoder, *model.textEncoder.store);
+  add(UNet, *model.unet.store);
+  add(Vae, *model.vae.store);
+  if (model.isXl()) add(TextEncoder2, *model.textEncoder2.store);
   api::Result<void> written;
   const auto always = [](std::uint64_t, std::uint64_t) { return true; };
   if (auto done = weights::writeModelFolder(parts, building, kShardBytes, always); !done)

@@ -1,6 +1,8 @@
 // From files to networks.
 #include "core/nn/stable_diffusion.h"
 
+#include <malloc.h>
+
 #include <future>
 
 #include "core/base/hash.h"
@@ -60,6 +62,37 @@ api::Result<Network<Model>> loadNetwork(const weights::StoredNetwork& stored,
   return network;
 }
 
+/// Puts a network of `stored` into the model.
+api::Result<void> readNetwork(StableDiffusion& model,
+                              const weights::StoredModel& stored,
+                              weights::NetworkKind kind,
+                              const LoadOptions& options,
+                              const std::stop_token& stop) {
+  const weights::ModelConfigs& configs = stored.configs;
+  const auto read = [&]<class Model, class Config>(Network<Model>& into,
+                                                   const Config& config,
+                                                   at::ScalarType dtype) -> api::Result<void> {
+    auto network =
+        loadNetwork<Model>(stored.networks.at(kind), config, dtype, options.device, stop);
+    if (!network) return api::fail(network.error());
+    into = std::move(*network);
+    return {};
+  };
+  using enum weights::NetworkKind;
+  switch (kind) {
+    case TextEncoder:
+      return read(model.textEncoder, configs.text, options.dtype);
+    case TextEncoder2:
+      if (!configs.text2) return {};
+      return read(model.textEncoder2, *configs.text2, options.dtype);
+    case UNet:
+      return read(model.unet, configs.unet, options.dtype);
+    case Vae:
+      return read(model.vae, configs.vae, options.vaeDtype);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::int64_t StableDiffusion::resolution() const {
@@ -98,26 +131,10 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
   }
 
   auto hash = std::async(std::launch::async, [&stored] { return hashOf(stored); });
-  const auto load = [&]<class Model, class Config>(weights::NetworkKind kind,
-                                                   const Config& config,
-                                                   at::ScalarType dtype,
-                                                   Network<Model>& into) -> api::Result<void> {
-    auto network =
-        loadNetwork<Model>(stored.networks.at(kind), config, dtype, options.device, stop);
-    if (!network) return api::fail(network.error());
-    into = std::move(*network);
-    return {};
-  };
   using enum weights::NetworkKind;
-  if (auto done = load(TextEncoder, configs.text, options.dtype, model.textEncoder); !done)
-    return api::fail(done.error());
-  if (configs.text2)
-    if (auto done = load(TextEncoder2, *configs.text2, options.dtype, model.textEncoder2); !done)
-      return api::fail(done.error());
-  if (auto done = load(UNet, configs.unet, options.dtype, model.unet); !done)
-    return api::fail(done.error());
-  if (auto done = load(Vae, configs.vae, options.vaeDtype, model.vae); !done)
-    return api::fail(done.error());
+  for (const weights::NetworkKind kind : {TextEncoder, TextEncoder2, UNet, Vae})
+    if (auto read = readNetwork(model, stored, kind, options, stop); !read)
+      return api::fail(read.error());
   auto hashed = hash.get();
   if (!hashed) return api::fail(hashed.error());
   model.weightHash = std::move(*hashed);
@@ -125,6 +142,27 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
     model.textEncoder = model.textEncoder2 = {}, model.unet = {}, model.vae = {};
   model.files = std::move(stored);
   return model;
+}
+
+void putAway(StableDiffusion& model, const std::vector<weights::NetworkKind>& kinds) {
+  using enum weights::NetworkKind;
+  for (const weights::NetworkKind kind : kinds) {
+    if (kind == TextEncoder) model.textEncoder = {};
+    if (kind == TextEncoder2) model.textEncoder2 = {};
+    if (kind == UNet) model.unet = {};
+    if (kind == Vae) model.vae = {};
+  }
+  if (!kinds.empty()) ::malloc_trim(0);
+}
+
+api::Result<bool> bringBack(StableDiffusion& model,
+                            const std::vector<weights::NetworkKind>& kinds,
+                            const LoadOptions& options,
+                            std::stop_token stop) {
+  for (const weights::NetworkKind kind : kinds)
+    if (auto read = readNetwork(model, model.files, kind, options, stop); !read)
+      return api::fail(read.error());
+  return !stop.stop_requested();
 }
 
 api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,

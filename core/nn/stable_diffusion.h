@@ -44,7 +44,7 @@ struct StableDiffusion {
   text::ClipTokenizer tokenizer2 = {};       ///< SDXL's, which pads with "!"
   Network<ClipTextModel> textEncoder2 = {};  ///< null unless it is an SDXL model
   LearnedWords learned = {};                 ///< none after loading
-  bool isXl() const { return textEncoder2.model != nullptr; }
+  bool isXl() const { return files.configs.text2.has_value(); }
   std::int64_t resolution() const;  ///< pixels the UNet was made for: sample_size * VAE factor
 };
 
@@ -65,13 +65,20 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
 api::Result<StableDiffusion> loadStableDiffusion(const weights::ModelFiles& files,
                                                  const LoadOptions& options,
                                                  std::stop_token stop = {});
+/// Frees networks that nothing has changed; they are null until bringBack() has read the same
+/// values from the model's files again (false = stopped meanwhile). Errors: those of reading.
+void putAway(StableDiffusion& model, const std::vector<weights::NetworkKind>& kinds);
+api::Result<bool> bringBack(StableDiffusion& model,
+                            const std::vector<weights::NetworkKind>& kinds,
+                            const LoadOptions& options,
+                            std::stop_token stop);
 /// A diffusers folder with every part (weights::writeModelFolder). Built under a temporary name and
-/// renamed; `out` must not exist or be an empty folder. `replaceUnet` and `replaceTextEncoder` may
-/// hold other values (merged weights). Errors: FileUnwritable, DiskFull.
-api::Result<void> saveStableDiffusion(const StableDiffusion& model,
-                                      const std::filesystem::path& out,
-                                      at::ScalarType dtype,
-                                      const tensor::StateDict* replaceUnet = nullptr,
-                                      const tensor::StateDict* replaceTextEncoder = nullptr);
+/// renamed; `out` must not exist or be an empty folder. `replaced` may
+/// hold other values of networks (merged weights). Errors: FileUnwritable, DiskFull.
+api::Result<void> saveStableDiffusion(
+    const StableDiffusion& model,
+    const std::filesystem::path& out,
+    at::ScalarType dtype,
+    const std::map<weights::NetworkKind, tensor::StateDict>& replaced = {});
 
 }  // namespace likeness::nn

@@ -169,6 +169,8 @@ std::int64_t availableMemoryMiB() {
   return std::min(procMiB("/proc/meminfo", "MemAvailable"), cgroupFreeMiB());
 }
 
+std::int64_t rssMiB() { return procMiB("/proc/self/status", "VmRSS"); }
+
 std::int64_t peakRssMiB() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

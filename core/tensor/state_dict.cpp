@@ -84,19 +84,6 @@ api::Result<at::Tensor> loadStored(const weights::StoredTensor& stored) {
   return tensor;
 }
 
-api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
-                                   at::ScalarType dtype,
-                                   std::stop_token stop) {
-  StateDict tensors;
-  for (const auto& [key, stored] : network.tensors) {
-    if (stop.stop_requested()) return StateDict{};
-    const auto tensor = loadStored(stored);
-    if (!tensor) return api::fail(tensor.error());
-    tensors.emplace(key, tensor->to(dtype));
-  }
-  return tensors;
-}
-
 std::optional<at::ScalarType> tensorType(weights::ScalarType type) {
   const auto* row = std::ranges::find(typePairs, type, &TypePair::file);
   return row == std::end(typePairs) ? std::optional<at::ScalarType>() : row->tensor;

@@ -31,8 +31,8 @@ weights::ScalarType fileType(at::ScalarType type);
 std::optional<at::ScalarType> tensorType(weights::ScalarType type);
 /// One tensor of a network in the type it is stored in. Errors: FileUnreadable, BadModelFile.
 api::Result<at::Tensor> loadStored(const weights::StoredTensor& tensor);
-/// The tensors of a network by diffusers' key, whatever names and shapes they have in their files;
-/// otherwise as loadSafetensors.
+/// A network's tensors by diffusers' key, whatever their files hold, 4 dimensions channels-last; by
+/// all threads, nothing allocated beside them; stop and errors as loadSafetensors.
 api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
                                    at::ScalarType dtype,
                                    std::stop_token stop = {});

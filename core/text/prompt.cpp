@@ -6,8 +6,7 @@
 #include <map>
 #include <optional>
 
-#include "core/base/file_system.h"
-#include "core/text/unicode.h"
+#include "core/text/lines.h"
 
 namespace likeness::text {
 namespace {
@@ -149,6 +148,18 @@ class Chunker {
     return std::move(m_out);
   }
 
+  /// The first chunk alone, without syntax.
+  PromptTokens plain(std::string_view prompt) {
+    m_comma = -1;
+    const auto ids = m_tokenizer.encode(prompt);
+    for (std::span<const std::int64_t> rest = ids; !rest.empty();)
+      rest = rest.subspan(add(rest, 1));
+    endChunk(m_open.ids.size());
+    m_out.chunks.resize(1);
+    m_out.limit = static_cast<std::int64_t>(m_room);
+    return std::move(m_out);
+  }
+
   /// Closes the open chunk, which counts as `used` tokens: start, its tokens, end, padding.
   void endChunk(std::size_t used) {
     m_out.used += static_cast<std::int64_t>(used);
@@ -259,6 +270,7 @@ PromptTokens tokenizePrompt(const ClipTokenizer& tokenizer,
                             std::size_t length,
                             std::span<const LearnedWord> learned) {
   if (syntax == api::PromptSyntax::A1111) return Chunker(tokenizer, length, learned)(prompt);
+  if (!learned.empty()) return Chunker(tokenizer, length, learned).plain(prompt);
   return {{{tokenizer.encodePadded(prompt, length), std::vector<float>(length, 1)}},
           static_cast<std::int64_t>(tokenizer.encode(prompt).size()),
           static_cast<std::int64_t>(length - 2)};
@@ -298,26 +310,12 @@ std::string negativeOfPicture(std::string_view prompt,
 }
 
 api::Result<std::vector<std::string>> readPromptFile(const std::filesystem::path& file) {
-  const auto unreadable = [&](const char* reason) {
-    return api::fail(api::ErrorCode::FileUnreadable, {{"file", file.string()}, {"reason", reason}});
-  };
-  constexpr std::uint64_t kMaxBytes = 1 << 20;
-  auto content = base::readFile(file, kMaxBytes);
-  if (!content) return api::fail(content.error());
-  if (encodeUtf8(decodeUtf8(*content)) != *content) return unreadable("it is not UTF-8 text");
-  std::string_view rest = *content;
-  if (constexpr std::string_view kMark = "\xEF\xBB\xBF"; rest.starts_with(kMark))
-    rest.remove_prefix(kMark.size());
-  std::vector<std::string> prompts;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const std::size_t first = line.find_first_not_of(kBlank);
-    if (first == std::string_view::npos || line[first] == '#') continue;
-    prompts.emplace_back(line.substr(first, line.find_last_not_of(kBlank) + 1 - first));
-  }
-  if (prompts.empty()) return unreadable("it holds no prompt");
+  auto prompts = readLines(file);
+  if (!prompts) return prompts;
+  std::erase_if(*prompts, [](const std::string& line) { return line.front() == '#'; });
+  if (prompts->empty())
+    return api::fail(api::ErrorCode::FileUnreadable,
+                     {{"file", file.string()}, {"reason", "it holds no prompt"}});
   return prompts;
 }
 

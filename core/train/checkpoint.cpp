@@ -8,7 +8,6 @@
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
-#include "core/nn/adapters.h"
 #include "core/workspace/resolve_model.h"
 
 namespace likeness::train {
@@ -27,16 +26,13 @@ std::string now() {
 
 api::Result<void> writeParts(const fs::path& folder,
                              workspace::CheckpointManifest& manifest,
-                             const CheckpointTensors& tensors) {
+                             const CheckpointTensors& tensors,
+                             std::map<std::string, std::string> metadata) {
   if (auto made = base::makeFolder(folder); !made) return made;
-  const std::map<std::string, std::string> metadata{{"format", "pt"},
-                                                    {"step", std::to_string(manifest.step)}};
+  metadata.insert({{"format", "pt"}, {"step", std::to_string(manifest.step)}});
   manifest.files.clear();
   for (const auto& [name, tensorsOfFile] : tensors) {
-    auto written = name == workspace::kAdapterFile
-                       ? nn::savePeftLora(tensorsOfFile, folder / name, manifest.alpha)
-                       : tensor::saveSafetensors(
-                             folder / name, tensorsOfFile, metadata, at::ScalarType::Float);
+    auto written = tensor::saveSafetensors(folder / name, tensorsOfFile, metadata);
     if (!written) return api::fail(written.error());
     manifest.files.push_back({name, written->bytes, written->sha256});
   }
@@ -55,7 +51,8 @@ api::Result<void> discard(const fs::path& folder) {
 
 api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
                                      workspace::CheckpointManifest manifest,
-                                     const CheckpointTensors& tensors) {
+                                     const CheckpointTensors& tensors,
+                                     std::map<std::string, std::string> metadata) {
   const fs::path folder = workspace::checkpointFolder(runFolder, manifest.step);
   manifest.created = now();
   std::error_code ignored;
@@ -72,7 +69,7 @@ api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
   if (auto made = base::makeFolder(folder.parent_path()); !made) return api::fail(made.error());
   const fs::path building = base::temporaryName(folder);
   auto written = base::removeAll(building);
-  if (written) written = writeParts(building, manifest, tensors);
+  if (written) written = writeParts(building, manifest, tensors, std::move(metadata));
   if (written) written = base::renameFolder(building, folder);
   if (written) return folder;
   (void)base::removeAll(building);
@@ -81,18 +78,11 @@ api::Result<fs::path> saveCheckpoint(const fs::path& runFolder,
 
 void removeOldCheckpoints(const fs::path& runFolder, std::int64_t keep) {
   auto found = workspace::listCheckpoints(runFolder);
-  fs::path best;
-  std::optional<double> lowest;
-  for (const auto& checkpoint : found)
-    if (const auto manifest = workspace::readManifest(checkpoint.folder);
-        manifest && manifest->probeSubject && (!lowest || *manifest->probeSubject <= *lowest)) {
-      lowest = manifest->probeSubject;
-      best = checkpoint.folder;
-    }
+  const auto best = workspace::bestCheckpoint(found);
   while (static_cast<std::int64_t>(found.size()) > keep) {
     const fs::path folder = found.front().folder;
     found.erase(found.begin());
-    if (folder == best) continue;
+    if (best && folder == best->folder) continue;
     if (auto gone = discard(folder); !gone)
       base::log(base::LogLevel::Warning, "an old checkpoint stays: " + api::message(gone.error()));
   }

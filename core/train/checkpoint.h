@@ -12,17 +12,20 @@
 
 namespace likeness::train {
 
-/// Tensors of a checkpoint by file name (workspace::kUnetFile...).
+/// Tensors of a checkpoint by file name (workspace::kUnetFile...); each is written in its own type.
+/// The weights are those that are shown (ShownWeights); others that are trained lie with the
+/// optimizer's state.
 using CheckpointTensors = std::map<std::string, tensor::StateDict>;
 
 /// Writes RUN/checkpoints/<step> under a temporary name: every file fsynced, then the manifest with
 /// size and hash of each, then the folder renamed. A valid checkpoint of that step is kept and only
-/// its manifest renewed. Returns the folder. Errors: FileUnwritable, DiskFull; nothing is left
-/// behind then and earlier checkpoints stay as they were.
+/// its manifest renewed. `metadata` goes into every file's header. Returns the folder. Errors:
+/// FileUnwritable, DiskFull; nothing is left behind then and earlier checkpoints stay as they were.
 api::Result<std::filesystem::path> saveCheckpoint(const std::filesystem::path& runFolder,
                                                   workspace::CheckpointManifest manifest,
-                                                  const CheckpointTensors& tensors);
-/// Removes all but the newest `keep` and the best (lowest subject probe, the later of equals).
+                                                  const CheckpointTensors& tensors,
+                                                  std::map<std::string, std::string> metadata = {});
+/// Removes all but the newest `keep` and the best (workspace::bestCheckpoint).
 /// Failures are ignored: the next call tries again.
 void removeOldCheckpoints(const std::filesystem::path& runFolder, std::int64_t keep);
 

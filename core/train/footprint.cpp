@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "core/base/file_system.h"
+#include "core/nn/adapters.h"
 #include "core/tensor/device.h"
+#include "core/train/trainables.h"
 #include "core/weights/stored_model.h"
 
 namespace likeness::train {
@@ -81,19 +83,13 @@ std::string whatFits(const ModelSize& size,
 
 }  // namespace
 
-ModelSize measureModel(const weights::StoredModel& model,
-                       const std::vector<std::string>& loraTargets) {
+ModelSize measureModel(const weights::StoredModel& model) {
   ModelSize size;
   using enum weights::NetworkKind;
   for (const auto& [kind, network] : model.networks)
     (kind == UNet  ? size.unetParameters
      : kind == Vae ? size.vaeParameters
                    : size.textParameters) += network.parameters();
-  for (const auto& [key, shape] : weights::networkTensors(model.configs.unet))
-    if (shape.size() >= 2 && std::ranges::any_of(loraTargets, [&](const std::string& target) {
-          return key.ends_with("." + target + ".weight");
-        }))
-      size.loraUnits += shape[0] + shape[1];
   size.unet = model.configs.unet;
   size.texts = {model.configs.text};
   if (model.configs.text2) size.texts.push_back(*model.configs.text2);
@@ -104,8 +100,30 @@ ModelSize measureModel(const weights::StoredModel& model,
 }
 
 std::int64_t trainedParameters(const ModelSize& size, const api::TrainRequest& recipe) {
-  if (recipe.training.method == api::Method::Lora) return size.loraUnits * recipe.lora.rank;
-  return size.unetParameters + (recipe.training.trainTextEncoder ? size.textParameters : 0);
+  using weights::NetworkKind;
+  const bool adapts = recipe.training.method == api::Method::Lora;
+  std::int64_t count = 0;
+  const auto add = [&](NetworkKind network,
+                       const weights::TensorShapes& tensors,
+                       const nn::ClipTextConfig* readByXl) {
+    for (const auto& [key, shape] : tensors) {
+      if (readByXl && !nn::ClipTextModel::isReadByXl(*readByXl, key)) continue;
+      if (isTrainedInFull(recipe, network, key)) count += weights::elementCount(shape);
+      constexpr std::string_view weight = ".weight";
+      if (!adapts || shape.size() < 2 || !key.ends_with(weight)) continue;
+      const std::string module = key.substr(0, key.size() - weight.size());
+      if (const auto rank = nn::adapterRank(network, module, recipe.lora); rank > 0)
+        for (const auto& [suffix, part] : nn::adapterShapes(shape, rank, recipe.lora))
+          count += weights::elementCount(part);
+    }
+  };
+  add(NetworkKind::UNet, weights::networkTensors(size.unet), nullptr);
+  const bool xl = size.texts.size() > 1;
+  for (const nn::ClipTextConfig& text : size.texts) {
+    add(NetworkKind::TextEncoder, weights::networkTensors(text), xl ? &text : nullptr);
+    count += recipe.embedding.vectors * text.hiddenSize;
+  }
+  return count;
 }
 
 std::int64_t trainingMiB(const ModelSize& size,
@@ -116,7 +134,7 @@ std::int64_t trainingMiB(const ModelSize& size,
   // A frozen UNet lies in memory in the compute dtype, a trained one as fp32 master; bf16 copies of
   // the masters live through the backward pass.
   const bool half = compute == at::kBFloat16;
-  const bool frozenUnet = recipe.training.method == api::Method::Lora;
+  const bool frozenUnet = recipe.training.method != api::Method::Full;
   std::int64_t bytes = weights * 4 + trained * 12;
   if (half && frozenUnet) bytes -= (size.unetParameters + size.textParameters) * 2;
   if (half && !frozenUnet) bytes += trained * 2;

@@ -13,15 +13,13 @@ namespace likeness::train {
 /// Sizes of a model from its configs and file headers alone.
 struct ModelSize {
   std::int64_t unetParameters = 0, textParameters = 0, vaeParameters = 0;
-  std::int64_t loraUnits = 0;  ///< sum of (in + out) over the layers that the LoRA's targets name
   std::int64_t resolution = 0;
   std::int64_t latentFactor = 8;  ///< pixels per latent
   nn::UNet2DConditionConfig unet;
   std::vector<nn::ClipTextConfig> texts;
   std::int64_t vaeChannels = 128;  ///< at full resolution
 };
-ModelSize measureModel(const weights::StoredModel& model,
-                       const std::vector<std::string>& loraTargets);
+ModelSize measureModel(const weights::StoredModel& model);
 
 /// Parameters that the complete recipe trains.
 std::int64_t trainedParameters(const ModelSize& size, const api::TrainRequest& recipe);

@@ -1,4 +1,4 @@
-// Warm-up, then constant, linear or cosine.
+// Warm-up, then one of the falls.
 #include "core/train/lr_schedule.h"
 
 #include <algorithm>
@@ -20,12 +20,23 @@ double LrSchedule::factor(std::int64_t step) const {
       return 1 - progress;
     case api::LrScheduleKind::Cosine:
       return 0.5 * (1 + std::cos(std::numbers::pi * progress));
+    case api::LrScheduleKind::CosineRestarts:
+      return progress >= 1
+                 ? 0
+                 : 0.5 * (1 + std::cos(std::numbers::pi *
+                                       std::fmod(progress * static_cast<double>(cycles), 1.0)));
+    case api::LrScheduleKind::Polynomial:
+      return std::pow(1 - progress, power);
   }
   return 1;
 }
 
 LrSchedule makeSchedule(const api::TrainingOptions& options, std::int64_t steps) {
-  return {options.lrSchedule, steps, std::llround(options.lrWarmup * static_cast<double>(steps))};
+  return {options.lrSchedule,
+          steps,
+          std::llround(options.lrWarmup * static_cast<double>(steps)),
+          options.lrCycles,
+          options.lrPower};
 }
 
 }  // namespace likeness::train

@@ -2,6 +2,7 @@
 #include "core/train/recipe.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <set>
 
@@ -24,7 +25,8 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
                                    "compute.threads",
                                    "compute.memoryLimit",
                                    "subject.subjectName"};
-  const bool lora = request.training.method == api::Method::Lora;
+  const api::Method method = request.training.method;
+  const bool lora = method == api::Method::Lora, full = method == api::Method::Full;
   std::map<std::string, api::FieldValue> options;
   api::forEachSection(request, [&]<class S>(const std::string& section, const S& values) {
     if (section == "watch" || section == "checkpoints" || (section == "lora" && !lora)) return;
@@ -34,12 +36,19 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
     }
   });
   // Options that this method does not look at.
-  if (lora)
-    for (const char* key :
-         {"training.learningRate", "training.textEncoderLearningRate", "training.trainTextEncoder"})
-      options.erase(key);
-  else if (!request.training.trainTextEncoder)
-    options.erase("training.textEncoderLearningRate");
+  const auto ignore = [&](std::initializer_list<const char*> keys) {
+    for (const char* key : keys) options.erase(key);
+  };
+  if (!full) ignore({"training.learningRate", "training.trainTextEncoder", "training.layers"});
+  if (!trainsTextEncoder(request))
+    ignore({"training.textEncoderLearningRate", "training.textEncoderStop"});
+  if (request.lora.kind != api::LoraKind::Lokr) ignore({"lora.lokrFactor"});
+  if (request.embedding.vectors == 0)
+    ignore({"embedding.initialWord", "embedding.embeddingLearningRate"});
+  if (request.embedding.vectors == 0 || method == api::Method::TextualInversion)
+    ignore({"embedding.embeddingPart"});
+  if (!request.data.buckets) ignore({"data.bucketStep"});
+  if (request.data.cropJitter == 0 && request.data.colorJitter == 0) ignore({"data.augmentations"});
   if (request.prior.classImages == 0)
     std::erase_if(options, [](const auto& option) {
       return option.first.starts_with("prior.") && option.first != "prior.classImages";
@@ -49,14 +58,32 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
 
 }  // namespace
 
+bool trainsTextEncoder(const api::TrainRequest& request) {
+  switch (request.training.method) {
+    case api::Method::Full:
+      return request.training.trainTextEncoder;
+    case api::Method::Lora:
+      return request.lora.textEncoder;
+    case api::Method::TextualInversion:
+      return false;
+  }
+  return false;
+}
+
 api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t modelResolution) {
   api::TrainRequest r = request;
   r.training.steps = api::plannedSteps(request);
   if (r.training.resolution == 0) r.training.resolution = modelResolution;
   // Only where it counts: a recipe that is complete must still be a valid one.
-  if (r.training.textEncoderLearningRate == 0 && r.training.method == api::Method::Full &&
-      r.training.trainTextEncoder)
-    r.training.textEncoderLearningRate = r.training.learningRate;
+  if (r.training.textEncoderLearningRate == 0 && trainsTextEncoder(r))
+    r.training.textEncoderLearningRate = api::effectiveLearningRate(r);
+  if (r.training.method == api::Method::TextualInversion) {
+    if (r.embedding.vectors == 0) r.embedding.vectors = 1;
+    // Pictures of the class say nothing of a word that their caption does not hold.
+    r.prior.classImages = 0;
+  }
+  if (r.embedding.vectors > 0 && r.embedding.initialWord.empty())
+    r.embedding.initialWord = r.subject.classWord;
   if (r.lora.alpha == 0) r.lora.alpha = static_cast<double>(r.lora.rank);
   if (r.watch.sampleEvery == 0)
     r.watch.sampleEvery = partOfRun(r.training.steps, 10, kSampleDistance);

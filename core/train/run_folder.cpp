@@ -1,20 +1,22 @@
 // run.yaml and inputs.json.
 #include "core/train/run_folder.h"
 
+#include <torch/version.h>
+
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
 #include "core/train/recipe.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "likeness_version.h"
 
 namespace likeness::train {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
+using workspace::kInputsFile;
 
 namespace {
-
-constexpr std::string_view kInputsFile = "inputs.json";
 
 std::string shortest(double value) {
   char buffer[32];
@@ -24,15 +26,24 @@ std::string shortest(double value) {
 ordered_json toJson(const std::vector<RunInputs::Picture>& pictures) {
   ordered_json list = ordered_json::array();
   for (const auto& p : pictures)
-    list.push_back(
-        {{"file", p.file}, {"sha256", p.sha256}, {"prompt", p.prompt}, {"crop", p.crop}});
+    list.push_back({{"file", p.file},
+                    {"sha256", p.sha256},
+                    {"prompt", p.prompt},
+                    {"crop", p.crop},
+                    {"repeats", p.repeats},
+                    {"mask", p.mask}});
   return list;
 }
 
 std::vector<RunInputs::Picture> fromJson(const ordered_json& list) {
   std::vector<RunInputs::Picture> pictures;
   for (const auto& p : list)
-    pictures.push_back({p.at("file"), p.at("sha256"), p.at("prompt"), p.at("crop")});
+    pictures.push_back({p.at("file"),
+                        p.at("sha256"),
+                        p.at("prompt"),
+                        p.at("crop"),
+                        p.value("repeats", std::int64_t{1}),
+                        p.value("mask", std::string())});
   return pictures;
 }
 
@@ -48,13 +59,23 @@ RunInputs::Picture describe(const data::TrainingPicture& picture) {
   if (picture.crop)
     crop = shortest(picture.crop->x) + " " + shortest(picture.crop->y) + " " +
            shortest(picture.crop->width) + " " + shortest(picture.crop->height);
-  return {picture.file.string(), picture.contentHash, picture.prompt, crop};
+  std::string prompt;
+  for (const std::string& line : picture.prompts) prompt += (prompt.empty() ? "" : "\n") + line;
+  return {picture.file.string(),
+          picture.contentHash,
+          prompt,
+          crop,
+          picture.repeats,
+          picture.mask ? picture.mask->contentHash : ""};
 }
 
 api::Result<void> writeInputs(const fs::path& runFolder, const RunInputs& inputs) {
-  const ordered_json json{{"device", inputs.device},
+  const ordered_json json{{"version", kVersion},
+                          {"libtorch", TORCH_VERSION},
+                          {"device", inputs.device},
                           {"dtype", inputs.dtype},
                           {"threads", inputs.threads},
+                          {"ranks", inputs.ranks},
                           {"photos", toJson(inputs.photos)},
                           {"classPictures", toJson(inputs.classPictures)}};
   return base::writeFile(runFolder / kInputsFile, json.dump(2) + "\n");
@@ -75,6 +96,7 @@ api::Result<RunInputs> readInputs(const fs::path& runFolder) {
     inputs.device = json.at("device");
     inputs.dtype = json.at("dtype");
     inputs.threads = json.at("threads");
+    inputs.ranks = json.value("ranks", std::int64_t{1});
     inputs.photos = fromJson(json.at("photos"));
     inputs.classPictures = fromJson(json.at("classPictures"));
     return inputs;
@@ -103,6 +125,12 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
       return api::fail(api::ErrorCode::PhotoChanged, {{"file", now.file}});
     if (now.prompt != then.prompt) return incompatible(folder, "photos.caption");
     if (now.crop != then.crop) return incompatible(folder, "photos.crop");
+    if (now.mask != then.mask)
+      return photos[i].mask && !then.mask.empty()
+                 ? api::fail(api::ErrorCode::PhotoChanged,
+                             {{"file", photos[i].mask->file.string()}})
+                 : incompatible(folder, "photos.mask");
+    if (now.repeats != then.repeats) return incompatible(folder, "photos.repeats");
   }
   return {};
 }
@@ -117,6 +145,7 @@ std::vector<std::string> inexactReasons(const RunInputs& stored, const RunInputs
   note("device", stored.device, now.device);
   note("dtype", stored.dtype, now.dtype);
   note("threads", std::to_string(stored.threads), std::to_string(now.threads));
+  note("number of ranks", std::to_string(stored.ranks), std::to_string(now.ranks));
   std::size_t changed = 0;
   for (std::size_t i = 0; i < now.classPictures.size(); ++i)
     changed += i >= stored.classPictures.size() ||

@@ -15,13 +15,17 @@ namespace likeness::train {
 /// inputs.json: what run.yaml's paths held, and what computed it.
 struct RunInputs {
   struct Picture {
-    std::string file, sha256, prompt;
-    std::string crop;  ///< "x y width height" in fractions; empty = centre
+    std::string file, sha256;
+    std::string prompt;  ///< alternatives as lines
+    std::string crop;    ///< "x y width height" in fractions; empty = centre
+    std::int64_t repeats = 1;
+    std::string mask;  ///< SHA-256 of its file; empty = none
     bool operator==(const Picture&) const = default;
   };
   std::string device, dtype;
   std::int64_t threads = 0;
   std::vector<Picture> photos, classPictures;
+  std::int64_t ranks = 1;
 };
 RunInputs::Picture describe(const data::TrainingPicture& picture);
 
@@ -35,7 +39,7 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
                                    const api::TrainRequest& recipe,
                                    const std::vector<data::TrainingPicture>& photos);
 /// Reasons why a continued run will not have the bits of an uninterrupted one (other device, dtype,
-/// threads, class pictures); empty = exact.
+/// threads, ranks, class pictures); empty = exact.
 std::vector<std::string> inexactReasons(const RunInputs& stored, const RunInputs& now);
 /// inputs.json; empty lists when the run had not come so far.
 api::Result<RunInputs> readInputs(const std::filesystem::path& runFolder);

@@ -1,20 +1,33 @@
 // Samples through the same generator as every other picture.
 #include "core/train/samples.h"
 
-#include <cstdio>
-
 #include "core/base/file_system.h"
 #include "core/generate/picture_file.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/run_folder.h"
 
 namespace likeness::train {
 
-SampleMaker::SampleMaker(const nn::StableDiffusion& model,
+SampleMaker::SampleMaker(nn::StableDiffusion& model,
                          const api::TrainRequest& recipe,
-                         at::ScalarType compute)
-    : m_recipe(recipe), m_generator(model, 1, compute) {}
+                         at::ScalarType compute,
+                         RestingNetworks resting)
+    : m_model(model),
+      m_resting(std::move(resting)),
+      m_recipe(recipe),
+      m_generator(model, 1, compute) {
+  nn::putAway(m_model, m_resting.kinds);
+}
 
 api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter) {
+  const auto back = nn::bringBack(m_model, m_resting.kinds, m_resting.options, reporter.stop());
+  if (!back) reporter.warning(back.error());
+  auto made = back && *back ? makeAll(step, reporter) : api::Result<void>{};
+  nn::putAway(m_model, m_resting.kinds);
+  return made;
+}
+
+api::Result<void> SampleMaker::makeAll(std::int64_t step, base::Reporter& reporter) {
   const auto folder = m_recipe.runFolder / workspace::kSamplesFolder;
   if (auto made = base::makeFolder(folder); !made) return made;
   m_generator.invalidate();
@@ -38,23 +51,11 @@ api::Result<void> SampleMaker::make(std::int64_t step, base::Reporter& reporter)
       continue;
     }
     if (!latents->defined()) return {};  // stopped
-    char name[48];
-    std::snprintf(name,
-                  sizeof name,
-                  "%06lld-%02lld.png",
-                  static_cast<long long>(step),
-                  static_cast<long long>(i));
+    const auto file = m_recipe.runFolder / workspace::sampleFile(step, i);
     const api::Image image = m_generator.decode(*latents).front();
-    if (auto written = generate::writePicture(folder / name, image, request); !written)
-      return written;
-    reporter.picture({api::PictureKind::Sample,
-                      image,
-                      folder / name,
-                      step,
-                      i,
-                      total,
-                      request.prompt,
-                      request.seed});
+    if (auto written = generate::writePicture(file, image, request); !written) return written;
+    reporter.picture(
+        {api::PictureKind::Sample, image, file, step, i, total, request.prompt, request.seed});
   }
   return {};
 }

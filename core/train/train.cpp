@@ -4,14 +4,16 @@
 #include <ATen/core/grad_mode.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
+#include <thread>
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
 #include "core/data/class_images.h"
 #include "core/generate/generate.h"
-#include "core/nn/adapters.h"
 #include "core/tensor/device.h"
 #include "core/train/footprint.h"
 #include "core/train/recipe.h"
@@ -30,28 +32,44 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One call of train(): what its stages hand on. Each stage is a method; false = stopped.
+/// One call of train(): what its stages hand on. Each stage is a method; false = stopped. All ranks
+/// go through the same stages and wait for each other at the end of each, nowhere in between.
 class Job {
  public:
-  Job(const api::TrainRequest& request, const fs::path& resources, base::Reporter& reporter)
-      : m_request(request), m_resources(resources), m_reporter(reporter) {}
+  Job(const api::TrainRequest& request,
+      const fs::path& resources,
+      base::Reporter& reporter,
+      const base::Placement& placement,
+      Ranks& ranks)
+      : m_request(request),
+        m_resources(resources),
+        m_reporter(reporter),
+        m_placement(placement),
+        m_ranks(ranks) {}
   Result<base::JobResult> run();
 
  private:
   Result<bool> prepare();
   Result<void> checkFolder() const;
   Result<bool> loadModel();
-  void checkWords() const;
+  Result<bool> agreeOnModel();
+  void checkWords();
   Result<void> openRun();
   Result<bool> preparePhotos();
+  Result<bool> photoLatents();
+  void sayShapes() const;
+  Result<bool> joinRun();
+  Result<bool> makeClassImages();
   Result<bool> classImages();
+  Result<bool> ownClassLatents();
   Result<bool> classLatents();
   Result<void> recordInputs() const;
   Result<void> restore(Trainer& trainer);
+  RestingNetworks resting(const Trainer& trainer) const;
   Result<bool> trainSteps();
-  data::LatentCache latentCache() const {
-    return {cacheFolder(), *m_model, static_cast<int>(m_recipe.training.resolution)};
-  }
+  std::vector<data::View> photoViews() const;
+  std::vector<data::View> classViews() const;
+  data::LatentCache latentCache() const { return {cacheFolder(), *m_model}; }
   bool stopped() const { return m_reporter.stop().stop_requested(); }
   fs::path cacheFolder() const {
     return m_recipe.cacheFolder.empty() ? m_recipe.runFolder / workspace::kCacheFolder
@@ -61,15 +79,19 @@ class Job {
   const Clock::time_point m_start = Clock::now();
   const api::TrainRequest& m_request;
   const fs::path& m_resources;
-  base::Reporter& m_reporter;
+  RunRecorder m_reporter;
+  const base::Placement& m_placement;
+  Ranks& m_ranks;
 
   api::TrainRequest m_recipe;  ///< complete
   int m_threads = 0;
   at::Device m_device = at::kCPU;
   at::ScalarType m_compute = at::kFloat;
   std::optional<base::FileLock> m_lock;
+  nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
   std::vector<data::TrainingPicture> m_photos, m_classPictures;
+  std::vector<fs::path> m_classFiles;
   data::LatentSet m_subjectLatents, m_classLatents;
   std::optional<FoundCheckpoint> m_checkpoint;
   double m_classImageSeconds = 0;
@@ -97,17 +119,27 @@ Result<base::JobResult> Job::run() {
 /// The stages before the first step, in order.
 Result<bool> Job::prepare() {
   if (auto free = checkFolder(); !free) return api::fail(free.error());
-  for (Result<bool> (Job::*stage)() :
-       {&Job::loadModel, &Job::preparePhotos, &Job::classImages, &Job::classLatents}) {
+  for (Result<bool> (Job::*stage)() : {&Job::loadModel,
+                                       &Job::agreeOnModel,
+                                       &Job::preparePhotos,
+                                       &Job::joinRun,
+                                       &Job::makeClassImages,
+                                       &Job::classImages,
+                                       &Job::ownClassLatents,
+                                       &Job::classLatents}) {
     auto done = (this->*stage)();
-    if (!done || !*done) return done;
+    if (!done) return done;
+    const auto stop = m_ranks.any(!*done);
+    if (!stop) return api::fail(stop.error());
+    if (*stop) return false;
   }
+  if (!m_ranks.isFirst()) return true;
   if (auto recorded = recordInputs(); !recorded) return api::fail(recorded.error());
   return true;
 }
 
 Result<void> Job::checkFolder() const {
-  if (!m_request.resume && holdsRun(m_request.runFolder))
+  if (m_ranks.isFirst() && !m_request.resume && holdsRun(m_request.runFolder))
     return api::fail(ErrorCode::RunExists, {{"folder", m_request.runFolder.string()}});
   return {};
 }
@@ -116,17 +148,22 @@ Result<void> Job::checkFolder() const {
 
 Result<bool> Job::loadModel() {
   m_reporter.stage(Stage::LoadModel);
-  m_threads = tensor::setThreads(m_request.compute.threads);
-  const auto device = tensor::chooseDevice(m_request.compute.device);
+  const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  m_threads = tensor::setThreads(m_request.compute.threads > 0
+                                     ? m_request.compute.threads
+                                     : std::max<std::int64_t>(1, cores / m_placement.localSize));
+  const auto device = rankDevice(m_request.compute.device, m_placement);
   if (!device) return api::fail(device.error());
   m_device = *device;
   const auto files = workspace::resolveModel(m_request.base, m_resources);
   if (!files) return api::fail(files.error());
-  if (!files->adapterFile.empty())
+  if (!files->adapterFile.empty() || !files->wordFile.empty())
     return api::fail(
         ErrorCode::UnsupportedModel,
         {{"file", m_request.base.path},
-         {"reason", "it is an adapter run, which has to be exported as a model first"}});
+         {"reason",
+          "it is a run that made an adapter or a new word, which has to be exported as a model "
+          "first"}});
   auto stored = weights::openModel(files->files);
   if (!stored) return api::fail(stored.error());
   if (!stored->variant.empty())
@@ -136,38 +173,51 @@ Result<bool> Job::loadModel() {
                        "it is a model for " + stored->variant +
                            ", which makes pictures but cannot be trained; train on a plain model "
                            "of its family"}});
-  const ModelSize size = measureModel(*stored, m_request.lora.targets);
+  const ModelSize size = measureModel(*stored);
   m_recipe = completeRecipe(m_request, size.resolution);
+  if (auto known = checkLayerNames(m_recipe, stored->configs.unet); !known)
+    return api::fail(known.error());
+  if (auto divisible = checkDivisible(m_recipe, m_ranks); !divisible)
+    return api::fail(divisible.error());
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
   if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
 
-  nn::LoadOptions options;
-  // Masters stay fp32; a frozen network needs none.
-  options.dtype = m_recipe.training.method == api::Method::Lora ? m_compute : at::kFloat;
-  options.device = m_device;
-  auto model = nn::loadNetworks(std::move(*stored), options, m_reporter.stop());
+  // Masters stay fp32, or bf16 when asked for; a frozen network needs none.
+  m_loadOptions.dtype = m_recipe.training.method != api::Method::Full ? m_compute
+                        : m_recipe.memory.bf16Weights                 ? at::kBFloat16
+                                                                      : at::kFloat;
+  m_loadOptions.device = m_device;
+  auto model = nn::loadNetworks(std::move(*stored), m_loadOptions, m_reporter.stop());
   if (!model) return api::fail(model.error());
   if (stopped()) return false;
   m_model = std::move(*model);
-  if (!m_recipe.base.hash.empty() && m_recipe.base.hash != m_model->weightHash)
-    return api::fail(ErrorCode::BadModelFolder,
-                     {{"folder", files->files.path.string()},
-                      {"reason", "its weights are not those that the recipe was made for"}});
-  m_recipe.base.hash = m_model->weightHash;
-  checkWords();
   ::malloc_trim(0);  // what the files were read through
   return true;
 }
 
+/// On the model that the recipe names by its hash, else on that of the first rank.
+Result<bool> Job::agreeOnModel() {
+  auto hash =
+      m_ranks.fromFirst(m_recipe.base.hash.empty() ? m_model->weightHash : m_recipe.base.hash);
+  if (!hash) return api::fail(hash.error());
+  if (*hash != m_model->weightHash)
+    return api::fail(ErrorCode::BadModelFolder,
+                     {{"folder", m_model->files.path.string()},
+                      {"reason", "its weights are not those that the recipe was made for"}});
+  m_recipe.base.hash = *hash;
+  return true;
+}
+
 /// Words that the model will not take as they are meant.
-void Job::checkWords() const {
-  std::vector<std::string> prompts{m_recipe.subject.subjectPrompt};
-  if (m_recipe.prior.classImages > 0) prompts.push_back(m_recipe.subject.classPrompt);
-  for (const api::Photo& photo : m_recipe.photos)
-    if (!photo.excluded && !photo.caption.empty()) prompts.push_back(photo.caption);
-  for (const std::string& prompt : prompts)
-    generate::warnIfTooLong(*m_model, api::renderPrompt(prompt, m_recipe.subject), m_reporter);
+void Job::checkWords() {
+  std::set<std::string> prompts;
+  if (m_recipe.prior.classImages > 0)
+    prompts.insert(api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject));
+  for (const data::TrainingPicture& photo : m_photos)
+    prompts.insert(photo.prompts.begin(), photo.prompts.end());
+  for (const std::string& prompt : prompts) generate::warnIfTooLong(*m_model, prompt, m_reporter);
+  if (m_recipe.embedding.vectors > 0) return;  // its token stands for vectors of its own
   const std::string& token = m_recipe.subject.token;
   if (const auto pieces = m_model->tokenizer.encode(token).size(); pieces != 1)
     m_reporter.warning(
@@ -198,12 +248,29 @@ Result<void> Job::openRun() {
   const std::int64_t done = m_checkpoint ? m_checkpoint->manifest.step : 0;
   if (stored->training.steps != m_recipe.training.steps &&
       (m_recipe.training.lrSchedule != api::LrScheduleKind::Constant ||
-       m_recipe.training.lrWarmup > 0))
+       m_recipe.training.lrWarmup > 0 ||
+       (trainsTextEncoder(m_recipe) && m_recipe.training.textEncoderStop < 1) ||
+       m_recipe.embedding.vectors > 0))
     base::log(base::LogLevel::Warning,
-              "continued inexactly: the learning-rate schedule is stretched to " +
+              "continued inexactly: what depends on the part of the steps is stretched to " +
                   std::to_string(m_recipe.training.steps) + " steps");
   base::log(base::LogLevel::Info, "run continues after step " + std::to_string(done));
   return {};
+}
+
+/// The copies of each photo that are trained; one when nothing about them is random.
+std::vector<data::View> Job::photoViews() const {
+  const api::DataOptions& data = m_recipe.data;
+  const auto side = static_cast<int>(m_recipe.training.resolution);
+  data::View view{side, side};
+  if (data.buckets) view.bucketStep = static_cast<int>(data.bucketStep);
+  view.cropJitter = data.cropJitter;
+  view.colorJitter = data.colorJitter;
+  view.seed = static_cast<std::uint64_t>(m_recipe.training.seed);
+  std::vector<data::View> views(view.jitters() ? static_cast<std::size_t>(data.augmentations) : 1,
+                                view);
+  for (std::size_t i = 0; i < views.size(); ++i) views[i].copy = static_cast<std::int64_t>(i);
+  return views;
 }
 
 /// Every photo is decoded here, before class pictures cost their minutes. The run begins once all
@@ -214,19 +281,63 @@ Result<bool> Job::preparePhotos() {
   if (!photos) return api::fail(photos.error());
   if (stopped()) return false;
   m_photos = std::move(*photos);
+  if (!m_ranks.isFirst()) return true;
+  checkWords();
   if (auto opened = openRun(); !opened) return api::fail(opened.error());
-  auto latents =
-      latentCache().getAll(m_photos, m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
-  if (!latents) return api::fail(latents.error());
-  if (stopped()) return false;
-  m_subjectLatents = std::move(*latents);
-  ::malloc_trim(0);  // decoded photos and the autoencoder's activations
+  if (const auto done = photoLatents(); !done || !*done) return done;
+  sayShapes();
   if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
   return true;
 }
 
-Result<bool> Job::classImages() {
+Result<bool> Job::photoLatents() {
+  auto latents = latentCache().getAll(
+      m_photos, photoViews(), m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
+  if (!latents) return api::fail(latents.error());
+  if (stopped()) return false;
+  m_subjectLatents = std::move(*latents);
+  ::malloc_trim(0);  // decoded photos and the autoencoder's activations
+  return true;
+}
+
+/// What became of photos' shapes, and which batches show a photo twice.
+void Job::sayShapes() const {
+  if (!m_recipe.data.buckets) return;
+  std::string text;
+  for (const image::Shape& shape : data::shapesOf(m_subjectLatents)) {
+    std::int64_t photos = 0;
+    for (std::size_t i = 0; i < m_photos.size(); ++i)
+      if (data::shapeOf(m_subjectLatents, i) == shape) photos += m_photos[i].repeats;
+    text += (text.empty() ? "" : ", ") + std::to_string(photos) + " of " +
+            std::to_string(shape.width) + " x " + std::to_string(shape.height) + " px";
+    if (photos < m_recipe.training.batchSize) text += " (fewer than a batch, which repeats them)";
+  }
+  base::log(base::LogLevel::Info, "shapes of the photos in a pass: " + text);
+}
+
+/// The other ranks find what the first one has prepared.
+Result<bool> Job::joinRun() {
+  auto step =
+      m_ranks.fromFirst(m_checkpoint ? std::to_string(m_checkpoint->manifest.step) : std::string());
+  if (!step) return api::fail(step.error());
+  if (m_ranks.isFirst()) return true;
+  if (!step->empty()) {
+    const fs::path folder = workspace::checkpointFolder(m_recipe.runFolder, std::stoll(*step));
+    auto manifest = workspace::readManifest(folder);
+    if (!manifest) return api::fail(manifest.error());
+    m_checkpoint = FoundCheckpoint{folder, std::move(*manifest)};
+  }
+  return photoLatents();
+}
+
+Result<bool> Job::makeClassImages() {
   if (m_recipe.prior.classImages == 0) return true;
+  if (!m_recipe.prior.folder.empty()) {
+    auto pictures = data::openClassFolder(m_recipe, m_reporter.stop());
+    if (!pictures) return api::fail(pictures.error());
+    m_classPictures = std::move(*pictures);
+    return !stopped();
+  }
   const auto start = Clock::now();
   // The request's own seed, not the run's: runs of any seed share the pictures of a class.
   api::ClassImagesRequest request;
@@ -238,23 +349,52 @@ Result<bool> Job::classImages() {
   request.outFolder = m_recipe.classImageFolder.empty()
                           ? m_recipe.runFolder / workspace::kClassImagesFolder
                           : m_recipe.classImageFolder;
-  auto set = data::makeClassImages(request, *m_model, m_compute, m_reporter);
+  auto set = data::makeClassImages(
+      request, *m_model, m_compute, m_reporter, {m_ranks.rank(), m_ranks.size()});
   if (!set) return api::fail(set.error());
-  if (set->cancelled) return false;
+  m_classFiles = std::move(set->files);
+  m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return !set->cancelled;
+}
+
+Result<bool> Job::classImages() {
   const std::string prompt = api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject);
-  for (const fs::path& file : set->files) {
-    auto picture = data::identify(file, prompt);
+  for (const fs::path& file : m_classFiles) {
+    auto picture = data::identify(file, {prompt});
     if (!picture) return api::fail(picture.error());
     m_classPictures.push_back(std::move(*picture));
   }
-  m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
   return true;
+}
+
+/// Class pictures in every shape that photos have: the halves of a batch are of one shape.
+std::vector<data::View> Job::classViews() const {
+  std::vector<data::View> views;
+  for (const image::Shape& shape : data::shapesOf(m_subjectLatents))
+    views.push_back({shape.width, shape.height});
+  return views;
+}
+
+/// This rank's part of the class latents, into the cache that all share.
+Result<bool> Job::ownClassLatents() {
+  if (m_classPictures.empty() || m_ranks.size() == 1) return true;
+  m_reporter.stage(Stage::CacheLatents);
+  const auto [begin, end] = m_ranks.share(static_cast<std::int64_t>(m_classPictures.size()));
+  const auto own =
+      latentCache().getAll({m_classPictures.begin() + begin, m_classPictures.begin() + end},
+                           classViews(),
+                           false,
+                           Stage::CacheLatents,
+                           m_reporter);
+  if (!own) return api::fail(own.error());
+  return !stopped();
 }
 
 Result<bool> Job::classLatents() {
   if (m_classPictures.empty()) return true;
   m_reporter.stage(Stage::CacheLatents);
-  auto latents = latentCache().getAll(m_classPictures, false, Stage::CacheLatents, m_reporter);
+  auto latents =
+      latentCache().getAll(m_classPictures, classViews(), false, Stage::CacheLatents, m_reporter);
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_classLatents = std::move(*latents);
@@ -263,7 +403,7 @@ Result<bool> Job::classLatents() {
 }
 
 Result<void> Job::recordInputs() const {
-  RunInputs inputs{m_device.str(), dtypeName(m_compute), m_threads, {}, {}};
+  RunInputs inputs{m_device.str(), dtypeName(m_compute), m_threads, {}, {}, m_ranks.size()};
   for (const auto& photo : m_photos) inputs.photos.push_back(describe(photo));
   for (const auto& picture : m_classPictures) inputs.classPictures.push_back(describe(picture));
   const auto stored = readInputs(m_recipe.runFolder);
@@ -284,11 +424,9 @@ Result<void> Job::restore(Trainer& trainer) {
                      {{"folder", m_checkpoint->folder.string()},
                       {"reason", std::string(file) + " does not fit this model"}});
   };
-  for (const auto& [part, weights] : trainer.weights()) {
+  for (const auto& [part, weights] : trainer.trainables().weights) {
     const std::string name = part + ".safetensors";
-    const fs::path file = m_checkpoint->folder / name;
-    auto tensors = name == workspace::kAdapterFile ? nn::loadPeftLora(file)
-                                                   : tensor::loadSafetensors(file, at::kFloat);
+    auto tensors = tensor::loadSafetensors(m_checkpoint->folder / name);
     if (!tensors) return api::fail(tensors.error());
     if (tensors->size() != weights.size()) return damaged(name);
     for (const auto& [key, weight] : weights) {
@@ -304,17 +442,35 @@ Result<void> Job::restore(Trainer& trainer) {
   return {};
 }
 
+/// What can be put away between samples.
+RestingNetworks Job::resting(const Trainer& trainer) const {
+  using enum weights::NetworkKind;
+  if (!m_recipe.memory.offload) return {};
+  RestingNetworks networks{{Vae}, m_loadOptions};
+  if (!trainer.readsTextEncoders()) {
+    networks.kinds.push_back(TextEncoder);
+    if (m_model->isXl()) networks.kinds.push_back(TextEncoder2);
+  }
+  return networks;
+}
+
 Result<bool> Job::trainSteps() {
   m_reporter.stage(Stage::Train);
-  Trainer trainer(
-      *m_model, m_recipe, std::move(m_subjectLatents), std::move(m_classLatents), m_compute);
+  Trainer trainer(*m_model,
+                  m_recipe,
+                  std::move(m_subjectLatents),
+                  std::move(m_classLatents),
+                  m_compute,
+                  m_ranks);
   if (m_checkpoint)
     if (auto restored = restore(trainer); !restored) return api::fail(restored.error());
-  auto metrics = MetricsLog::open(m_recipe.runFolder / workspace::kMetricsFile,
-                                  m_checkpoint ? m_checkpoint->manifest.metricsBytes : 0);
-  if (!metrics) return api::fail(metrics.error());
-  SampleMaker samples(*m_model, m_recipe, m_compute);
-  TrainingLoop loop(trainer, samples, std::move(*metrics), m_recipe, m_photos, m_start, m_reporter);
+  std::optional<std::int64_t> lastStep;
+  if (m_checkpoint) lastStep = m_checkpoint->manifest.step;
+  if (!m_ranks.isFirst())
+    return follow(trainer, lastStep.value_or(0), m_recipe.training.steps, m_ranks, m_reporter);
+  if (auto opened = m_reporter.open(m_recipe, lastStep); !opened) return api::fail(opened.error());
+  SampleMaker samples(*m_model, m_recipe, m_compute, resting(trainer));
+  TrainingLoop loop(trainer, samples, m_ranks, m_recipe, m_photos, m_start, m_reporter);
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();
   m_result.figures = loop.figures();
@@ -327,7 +483,18 @@ Result<bool> Job::trainSteps() {
 Result<base::JobResult> train(const api::TrainRequest& request,
                               const fs::path& resources,
                               base::Reporter& reporter) {
-  return Job(request, resources, reporter).run();
+  const auto placement = base::placement();
+  if (!placement) return api::fail(placement.error());
+  const auto ranks = meet(*placement);
+  if (!ranks) return api::fail(ranks.error());
+  // A run of a project has the folder that the first rank chose.
+  const auto folder = (*ranks)->fromFirst(request.runFolder.string());
+  if (!folder) return api::fail(folder.error());
+  api::TrainRequest shared = request;
+  shared.runFolder = *folder;
+  auto result = Job(shared, resources, reporter, *placement, **ranks).run();
+  if (!result) (*ranks)->tell(result.error());
+  return result;
 }
 
 }  // namespace likeness::train

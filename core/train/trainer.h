@@ -3,75 +3,98 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/api/requests.h"
-#include "core/data/data_plan.h"
-#include "core/data/latent_cache.h"
 #include "core/diffusion/noise_schedule.h"
 #include "core/nn/encode_text.h"
+#include "core/train/batch.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
+#include "core/train/ranks.h"
+#include "core/train/step_in_backward.h"
+#include "core/train/trainables.h"
 
 namespace likeness::train {
 
-/// Mean squared errors, of the subject half and the class half (absent without class pictures).
+/// Subject losses of a step by the quarter of the schedule that their timestep lies in, from clear
+/// to noisy.
+struct LossBands {
+  std::array<double, 4> sums{}, rows{};
+  /// `timesteps` [N] int64 and `losses` [N or more] of the same rows.
+  void add(const at::Tensor& timesteps, const at::Tensor& losses, std::int64_t trainTimesteps);
+  /// Absent where no row fell.
+  std::optional<double> mean(std::size_t band) const {
+    if (rows[band] == 0) return std::nullopt;
+    return sums[band] / rows[band];
+  }
+};
+
+/// Means over the subject half and the class half (absent without class pictures).
 struct Losses {
   double subject = 0;
   std::optional<double> classHalf;
+  LossBands bands;  ///< of a step
 };
 
 /// What one update did.
 struct StepReport {
   Losses losses;
   double gradientNorm = 0;  ///< before clipping
-  double learningRate = 0;  ///< of the UNet or adapter
+  double learningRate = 0;  ///< of the UNet or adapter; in its part, of the word
 };
 
 /// Trains the model it is given, in place. The recipe is complete (recipe.h): no 0 stands for
 /// "auto". Compute thread only.
 class Trainer {
  public:
-  /// Marks what is trained: a LoRA is attached fresh to the UNet; else the UNet's parameters, and
-  /// the text encoders' when asked for (those that the conditioning depends on). `classes` may be
-  /// empty. Refers to `model`.
+  /// Marks what is trained (trainables.h). `classes` may be empty. Refers to `model` and `ranks`.
   Trainer(nn::StableDiffusion& model,
           const api::TrainRequest& recipe,
           data::LatentSet subject,
           data::LatentSet classes,
-          at::ScalarType compute);
+          at::ScalarType compute,
+          Ranks& ranks);
 
   /// Gradients of (subject + weight x class), averaged over the micro-batches, of 0-based step
   /// `step`; they lie in the parameters' grad(). The two halves go through the networks in one
-  /// batch [subject..., class...].
+  /// batch [subject..., class...]. None are made of a loss that is not finite. Where memory does
+  /// not suffice the micro-batches are halved, for the rest of the run too: draws belong to places
+  /// in the whole batch, so that gradients are the same but for rounding. Throws what says so when
+  /// one picture is too much, or weights are updated in the backward pass. With several ranks: what
+  /// this one adds to losses and gradients.
   Losses gradients(std::int64_t step);
-  /// gradients(), clipping, update. Error NonFinite {what, step} before anything was changed.
+  /// Subject pictures that go through the networks at a time.
+  std::int64_t microBatch() const { return m_microBatch; }
+  /// gradients(), their sum over all ranks, clipping, update. Errors before anything was changed:
+  /// NonFinite {what, step}, those of Ranks; with MemoryOptions::stepInBackward a gradient that is
+  /// not finite may come after other parameters were updated (step_in_backward.h).
   api::Result<StepReport> step(std::int64_t step);
-  /// The losses over fixed pictures, timesteps and noise: comparable between steps and runs of one
-  /// seed. Draws nothing that depends on a step.
+  /// The losses of the shown weights over fixed pictures, timesteps and noise: comparable between
+  /// steps and runs of one seed. Draws nothing that depends on a step; plain mean squared errors
+  /// whatever LossOptions say.
   Losses probe() const;
 
-  AdamW& optimizer() { return m_optimizer; }
-  const AdamW& optimizer() const { return m_optimizer; }
-  const data::DataPlan& plan() const { return m_plan; }
-  /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter") and by key,
-  /// sharing memory: all of each network that is trained.
-  const std::map<std::string, tensor::StateDict>& weights() const { return m_weights; }
+  /// Whether steps encode text; else that of every prompt is kept.
+  bool readsTextEncoders() const { return m_frozenText.empty(); }
+  Optimizer& optimizer() { return *m_optimizer; }
+  const Optimizer& optimizer() const { return *m_optimizer; }
+  const data::DataPlan& plan() const { return m_batches.plan(); }
+  /// Without the parameters, which are the optimizer's.
+  const Trainables& trainables() const { return m_trainables; }
 
  private:
-  struct Batch;
-  std::vector<Trainable> markTrainable();
+  Losses gradientsInParts(std::int64_t step);
+  void chooseTrained(std::int64_t step);
   void encodeFrozenPrompts();
-  Batch makeBatch(std::int64_t step, std::int64_t microBatch) const;
-  Batch makeProbe(data::Half half) const;
-  void addToBatch(Batch& batch,
-                  const data::LatentSet& set,
-                  const data::Draw& draw,
-                  const base::Random& posterior,
-                  const base::Random& noise) const;
+  nn::Conditioning zeroedWhereEmpty(nn::Conditioning text,
+                                    const std::vector<std::string>& prompts) const;
+  api::Result<void> addUp(Losses& losses);
   nn::Conditioning encode(const std::vector<std::string>& prompts) const;
   struct Prediction {
     at::Tensor predicted, target;  ///< [rows, 4, h, w]
@@ -81,15 +104,18 @@ class Trainer {
 
   nn::StableDiffusion& m_model;
   const api::TrainRequest m_recipe;
-  const data::LatentSet m_subject, m_classes;
   const at::ScalarType m_compute;
   const at::Device m_device;
   const diffusion::NoiseSchedule m_schedule;
-  const data::DataPlan m_plan;
+  const BatchMaker m_batches;
   const LrSchedule m_lrSchedule;
-  std::map<std::string, nn::Conditioning> m_frozenText;  ///< one row by prompt
-  std::map<std::string, tensor::StateDict> m_weights;
-  AdamW m_optimizer;
+  /// One row by prompt, once nothing that reads words is trained any more.
+  std::map<std::string, nn::Conditioning> m_frozenText;
+  Trainables m_trainables;  ///< its parameters are the optimizer's
+  std::unique_ptr<Optimizer> m_optimizer;
+  std::optional<StepInBackward> m_stepInBackward;
+  std::int64_t m_microBatch;
+  Ranks& m_ranks;
 };
 
 }  // namespace likeness::train

@@ -2,9 +2,11 @@
 #include "core/train/training_loop.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/tensor/device.h"
+#include "core/workspace/advisor.h"
 
 namespace likeness::train {
 
@@ -34,44 +36,60 @@ double median(std::vector<double> values) {
 
 TrainingLoop::TrainingLoop(Trainer& trainer,
                            SampleMaker& samples,
-                           MetricsLog metrics,
+                           Ranks& ranks,
                            const api::TrainRequest& recipe,
-                           std::vector<data::TrainingPicture> photos,
+                           const std::vector<data::TrainingPicture>& photos,
                            std::chrono::steady_clock::time_point jobStart,
-                           base::Reporter& reporter)
+                           RunRecorder& reporter)
     : m_trainer(trainer),
       m_samples(samples),
-      m_metrics(std::move(metrics)),
+      m_ranks(ranks),
       m_recipe(recipe),
-      m_photos(std::move(photos)),
       m_reporter(reporter),
-      m_jobStart(jobStart) {}
+      m_jobStart(jobStart) {
+  for (const data::TrainingPicture& photo : photos) {
+    m_watched.push_back(photo);
+    if (photo.mask && photo.mask->file != photo.file) m_watched.push_back(*photo.mask);
+  }
+}
 
 void TrainingLoop::continueFrom(const FoundCheckpoint& checkpoint) {
   const auto& manifest = checkpoint.manifest;
   m_step = manifest.step;
   m_lastCheckpoint = checkpoint.folder;
   if (manifest.finished || m_step < m_recipe.training.steps) m_savedStep = m_step;
-  if (manifest.probeSubject) m_lastProbe = Losses{*manifest.probeSubject, manifest.probeClass};
+  if (manifest.probeSubject) m_lastProbe = Losses{*manifest.probeSubject, manifest.probeClass, {}};
 }
 
 api::Result<bool> TrainingLoop::run() {
   m_lastSave = Clock::now();
   if (m_step == 0)
     if (auto begun = begin(); !begun) return api::fail(begun.error());
-  while (m_step < m_recipe.training.steps && !m_reporter.stop().stop_requested())
+  // The other ranks know the number of steps alone.
+  while (m_step < m_recipe.training.steps) {
+    const auto stop = m_ranks.any(ended() || m_reporter.stop().stop_requested());
+    if (!stop) return brokenOff(stop.error());
+    if (*stop) break;
     if (auto done = oneStep(); !done) return api::fail(done.error());
-  const bool finished = m_step >= m_recipe.training.steps;
+  }
   if (m_savedStep != m_step && m_step > 0)
-    if (auto saved = save(finished); !saved) return api::fail(saved.error());
-  return finished;
+    if (auto saved = save(ended()); !saved) return api::fail(saved.error());
+  m_reporter.report();
+  return ended();
 }
 
 bool TrainingLoop::due(std::int64_t every) const {
   return every > 0 && (m_step % every == 0 || m_step == m_recipe.training.steps);
 }
 
+bool TrainingLoop::ended() const {
+  return m_step >= m_recipe.training.steps ||
+         (m_recipe.watch.stopEarly && m_advice && m_advice->state == api::AdviceState::Drifting);
+}
+
 bool TrainingLoop::checkpointDue() const {
+  const double minutes = m_recipe.checkpoints.minutes;
+  if (minutes > 0 && seconds(Clock::now() - m_lastSave) >= 60 * minutes) return true;
   if (m_recipe.checkpoints.every > 0) return m_step % m_recipe.checkpoints.every == 0;
   return seconds(Clock::now() - m_lastSave) >=
          std::max(kSavingDistanceSeconds, m_saveSeconds / kSavingShare);
@@ -79,22 +97,24 @@ bool TrainingLoop::checkpointDue() const {
 
 /// The untrained model: what later probes and samples are compared with.
 api::Result<void> TrainingLoop::begin() {
-  if (due(m_recipe.watch.sampleEvery))
-    if (auto made = m_samples.make(0, m_reporter); !made) return made;
+  if (auto made = makeSamples(false); !made) return made;
   std::vector<MetricSample> samples;
   if (due(m_recipe.watch.probeEvery)) addProbe(samples);
-  return record(samples);
+  return m_reporter.record(0, std::move(samples));
+}
+
+api::Result<void> TrainingLoop::makeSamples(bool asked) {
+  if (!asked && !due(m_recipe.watch.sampleEvery)) return {};
+  const ShownWeights shown(m_trainer.optimizer());
+  return m_samples.make(m_step, m_reporter);
 }
 
 api::Result<void> TrainingLoop::oneStep() {
   const auto start = Clock::now();
+  const std::int64_t microBatch = m_trainer.microBatch();
   auto report = m_trainer.step(m_step);
-  if (!report) {
-    api::Error error = report.error();
-    if (error.code == api::ErrorCode::NonFinite && !m_lastCheckpoint.empty())
-      error.context.emplace_back("folder", m_lastCheckpoint.string());
-    return api::fail(std::move(error));
-  }
+  if (m_trainer.microBatch() < microBatch) warnOfSmallerBatches();
+  if (!report) return brokenOff(report.error());
   const double stepSeconds = seconds(Clock::now() - start);
   m_stepSeconds.push_back(stepSeconds);
   if (m_stepSeconds.size() == 1) m_firstStepSeconds = seconds(Clock::now() - m_jobStart);
@@ -104,19 +124,33 @@ api::Result<void> TrainingLoop::oneStep() {
   std::vector<MetricSample> row{{m_step, Series::SubjectLoss, report->losses.subject}};
   if (report->losses.classHalf)
     row.push_back({m_step, Series::ClassLoss, *report->losses.classHalf});
+  constexpr std::array kBands{
+      Series::LossBand1, Series::LossBand2, Series::LossBand3, Series::LossBand4};
+  for (std::size_t band = 0; band < kBands.size(); ++band)
+    if (const auto loss = report->losses.bands.mean(band))
+      row.push_back({m_step, kBands[band], *loss});
   if (due(m_recipe.watch.probeEvery)) addProbe(row);
   row.push_back({m_step, Series::LearningRate, report->learningRate});
   row.push_back({m_step, Series::GradNorm, report->gradientNorm});
   row.push_back({m_step, Series::StepSeconds, stepSeconds});
-  if (auto recorded = record(row); !recorded) return recorded;
+  row.push_back({m_step, Series::MemoryMiB, static_cast<double>(tensor::rssMiB())});
+  // Before the row, which tells how far the samples have drifted.
+  if (auto made = makeSamples(m_reporter.takeSampleRequest()); !made) return made;
+  if (auto recorded = m_reporter.record(m_step, std::move(row)); !recorded) return recorded;
   reportProgress();
-
-  const bool asked = m_reporter.takeSampleRequest();
-  if (asked || due(m_recipe.watch.sampleEvery))
-    if (auto made = m_samples.make(m_step, m_reporter); !made) return made;
-  if (m_reporter.takeCheckpointRequest() || checkpointDue())
-    return save(m_step >= m_recipe.training.steps);
+  if (due(m_recipe.watch.probeEvery)) advise();
+  if (m_reporter.takeCheckpointRequest() || checkpointDue()) return save(ended());
   return {};
+}
+
+/// A step failed before anything was changed. Where a rank was lost, the state before it is good.
+tl::unexpected<api::Error> TrainingLoop::brokenOff(api::Error error) {
+  const bool lost = error.code == api::ErrorCode::DeviceMissing;
+  if (lost && m_step > 0 && m_savedStep != m_step)
+    if (auto saved = save(false); !saved) m_reporter.warning(saved.error());
+  if ((lost || error.code == api::ErrorCode::NonFinite) && !m_lastCheckpoint.empty())
+    error.context.emplace_back("folder", m_lastCheckpoint.string());
+  return api::fail(std::move(error));
 }
 
 void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
@@ -126,9 +160,9 @@ void TrainingLoop::addProbe(std::vector<MetricSample>& samples) {
     samples.push_back({m_step, Series::ProbeClass, *m_lastProbe->classHalf});
 }
 
-api::Result<void> TrainingLoop::record(const std::vector<MetricSample>& samples) {
-  for (const MetricSample& sample : samples) m_reporter.metric(sample);
-  return m_metrics.append(samples);
+void TrainingLoop::advise() {
+  m_advice = workspace::advise(m_reporter.history());
+  if (m_advice) m_reporter.advice(*m_advice);
 }
 
 void TrainingLoop::reportProgress() {
@@ -142,26 +176,28 @@ void TrainingLoop::reportProgress() {
 
 api::Result<void> TrainingLoop::save(bool finished) {
   const auto start = Clock::now();
-  if (auto synced = m_metrics.sync(); !synced) return synced;
+  if (auto synced = m_reporter.sync(); !synced) return synced;
   workspace::CheckpointManifest manifest;
   manifest.step = m_step;
   manifest.kind = m_recipe.training.method;
   if (manifest.kind == api::Method::Lora) manifest.alpha = m_recipe.lora.alpha;
   manifest.finished = finished;
-  manifest.metricsBytes = m_metrics.bytes();
   if (m_lastProbe) {
     manifest.probeSubject = m_lastProbe->subject;
     manifest.probeClass = m_lastProbe->classHalf;
   }
+  const ShownWeights shown(m_trainer.optimizer());
   CheckpointTensors tensors;
-  for (const auto& [part, weights] : m_trainer.weights())
+  for (const auto& [part, weights] : m_trainer.trainables().weights)
     tensors.emplace(part + ".safetensors", weights);
   tensors.emplace(workspace::kOptimizerFile, m_trainer.optimizer().state());
-  auto folder = saveCheckpoint(m_recipe.runFolder, std::move(manifest), tensors);
+  auto folder = saveCheckpoint(
+      m_recipe.runFolder, std::move(manifest), tensors, m_trainer.trainables().metadata);
   if (!folder) return api::fail(folder.error());
   removeOldCheckpoints(m_recipe.runFolder, m_recipe.checkpoints.keep);
   m_lastCheckpoint = *folder;
   m_savedStep = m_step;
+  reportNowAndThen();
   m_lastSave = Clock::now();
   m_saveSeconds = seconds(m_lastSave - start);
   m_reporter.checkpoint({m_step, *folder});
@@ -169,17 +205,39 @@ api::Result<void> TrainingLoop::save(bool finished) {
   return {};
 }
 
+/// A checkpoint of a small model is written faster than a page with many pictures.
+void TrainingLoop::reportNowAndThen() {
+  const auto start = Clock::now();
+  if (ended() || m_reporter.stop().stop_requested()) return;  // run() writes the last one
+  if (seconds(start - m_lastReport) < m_reportSeconds / kSavingShare) return;
+  m_reporter.report();
+  m_lastReport = Clock::now();
+  m_reportSeconds = seconds(m_lastReport - start);
+}
+
 /// Training goes on, its latents are kept; but a later resume will ask for the photo.
 void TrainingLoop::warnOfChangedPhotos() {
-  std::erase_if(m_photos, [&](const data::TrainingPicture& photo) {
-    if (data::unchanged(photo)) return false;
-    m_reporter.warning({api::ErrorCode::PhotoChanged, {{"file", photo.file.string()}}, {}});
+  std::erase_if(m_watched, [&](const data::KnownFile& known) {
+    if (data::unchanged(known)) return false;
+    m_reporter.warning({api::ErrorCode::PhotoChanged, {{"file", known.file.string()}}, {}});
     return true;
   });
 }
 
+void TrainingLoop::warnOfSmallerBatches() {
+  m_reporter.warning({api::ErrorCode::NotEnoughMemory,
+                      {{"needed", "more"},
+                       {"available", std::to_string(tensor::availableMemoryMiB())},
+                       {"fits",
+                        "The run continues with the same pictures per step, but only " +
+                            std::to_string(m_trainer.microBatch()) +
+                            " at a time. It is slower; the result is the same"}},
+                      {}});
+}
+
 api::Figures TrainingLoop::figures() const {
   api::Figures figures{{"steps", m_step}};
+  if (m_advice) figures.emplace_back("advice", api::sentence(*m_advice));
   if (!m_stepSeconds.empty()) {
     figures.emplace_back("step_s_median", median(m_stepSeconds));
     figures.emplace_back("first_step_s", m_firstStepSeconds);
@@ -193,6 +251,20 @@ api::Figures TrainingLoop::figures() const {
   figures.emplace_back("total_s", seconds(Clock::now() - m_jobStart));
   figures.emplace_back("peak_rss_mib", tensor::peakRssMiB());
   return figures;
+}
+
+api::Result<bool> follow(Trainer& trainer,
+                         std::int64_t step,
+                         std::int64_t steps,
+                         Ranks& ranks,
+                         base::Reporter& reporter) {
+  for (; step < steps; ++step) {
+    const auto stop = ranks.any(reporter.stop().stop_requested());
+    if (!stop) return api::fail(stop.error());
+    if (*stop) return false;
+    if (auto done = trainer.step(step); !done) return api::fail(done.error());
+  }
+  return true;
 }
 
 }  // namespace likeness::train

@@ -28,7 +28,10 @@ std::optional<Names> namesIn(const SafetensorsFile& file) {
     return Names{"clip_l", "clip_g"};
   if (tensors.size() != 1) return std::nullopt;
   const auto& [name, tensor] = *tensors.begin();
-  const bool known = name == "emb_params" || (name.starts_with("<") && name.ends_with(">")) ||
+  const auto architecture = file.metadata().find("modelspec.architecture");
+  const bool known = (architecture != file.metadata().end() &&
+                      architecture->second.ends_with("/textual-inversion")) ||
+                     name == "emb_params" || (name.starts_with("<") && name.ends_with(">")) ||
                      (!tensor.shape.empty() &&
                       std::ranges::count(std::array{768, 1024, 1280}, tensor.shape.back()) > 0);
   return known ? std::optional(Names{name, {}}) : std::nullopt;
@@ -60,7 +63,7 @@ api::Result<EmbeddingFile> openEmbedding(const std::filesystem::path& path) {
     if (second[0] != embedding.count)
       return bad("its two text encoders have different numbers of vectors");
     embedding.secondWidth = second[1];
-  } else if (names.first != "emb_params") {
+  } else if (names.first != "emb_params" && names.first != embedding.words.front()) {
     embedding.words.push_back(names.first);
   }
   return embedding;

@@ -4,7 +4,8 @@
 //   emb_params           one text encoder (kohya's scripts, AUTOMATIC1111; .pt through the safe
 //   copy) clip_l, clip_g       SDXL's two a single other name  diffusers: the name is the word
 //   itself, "<my-cat>"; one without such
-//                        brackets counts where the width is that of a published text encoder
+//                        brackets counts where the width is that of a published text encoder, or
+//                        where the metadata says so (ModelSpec)
 // The word in prompts is the file's name without its ending, as other programs have it, and
 // diffusers' own word too.
 #pragma once

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/base/file_system.h"
 #include "core/weights/pickle_machine.h"
 
 namespace likeness::weights {
@@ -68,26 +69,14 @@ struct PickleFile::State {
 
   // ---- bytes
 
-  /// errno of the first failing read, -1 when the file ends early, 0 when `out` is filled.
-  int readAt(std::uint64_t offset, std::span<std::byte> out) const {
-    while (!out.empty()) {
-      const ssize_t count = ::pread(descriptor, out.data(), out.size(), static_cast<off_t>(offset));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return errno;
-      if (count == 0) return -1;
-      out = out.subspan(static_cast<std::size_t>(count));
-      offset += static_cast<std::uint64_t>(count);
-    }
-    return 0;
-  }
   std::string bytesAt(std::uint64_t offset, std::uint64_t count) const {
     std::string out(std::min(count, offset < fileBytes ? fileBytes - offset : 0), '\0');
-    if (readAt(offset, std::as_writable_bytes(std::span(out))) != 0) out.clear();
+    if (base::readAt(descriptor, offset, std::as_writable_bytes(std::span(out))) != 0) out.clear();
     return out;
   }
   pickle::Input input(Region region) const {
     return {[this](std::uint64_t offset, std::span<char> out) {
-              return readAt(offset, std::as_writable_bytes(out)) == 0;
+              return base::readAt(descriptor, offset, std::as_writable_bytes(out)) == 0;
             },
             region.begin,
             region.begin + region.bytes};
@@ -416,7 +405,8 @@ api::Result<void> PickleFile::read(
   std::vector<std::byte> piece(std::min(left, pieceBytes));
   for (std::uint64_t at = tensor.begin; left > 0;) {
     const auto bytes = std::span(piece).first(std::min(left, pieceBytes));
-    if (const int error = m_state->readAt(at, bytes)) return api::fail(m_state->unreadable(error));
+    if (const int error = base::readAt(m_state->descriptor, at, bytes))
+      return api::fail(m_state->unreadable(error));
     if (auto done = sink(bytes); !done) return done;
     at += bytes.size();
     left -= bytes.size();
@@ -460,7 +450,8 @@ api::Result<void> PickleFile::State::readStrided(
       if (from < windowBegin || from + elementBytes > windowBegin + window.size()) {
         window.resize(std::min(pieceBytes, fileBytes - from));
         windowBegin = from;
-        if (const int error = readAt(from, window)) return api::fail(unreadable(error));
+        if (const int error = base::readAt(descriptor, from, window))
+          return api::fail(unreadable(error));
       }
       std::copy_n(window.data() + (from - windowBegin), elementBytes, block.data() + to);
       done = true;

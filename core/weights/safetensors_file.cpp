@@ -17,19 +17,6 @@ namespace {
 
 constexpr std::uint64_t maxHeaderBytes = 100'000'000;
 
-/// errno of the first failing read, -1 when the file ends early, 0 when `out` is filled.
-int readAt(int descriptor, std::uint64_t offset, std::span<std::byte> out) {
-  while (!out.empty()) {
-    const ssize_t count = ::pread(descriptor, out.data(), out.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno;
-    if (count == 0) return -1;
-    out = out.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
-  }
-  return 0;
-}
-
 }  // namespace
 
 struct SafetensorsFile::State {
@@ -73,7 +60,7 @@ api::Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& 
   if (fileBytes < 8) return bad("it is too short to hold a header");
 
   std::array<std::byte, 8> lengthBytes{};
-  if (const int error = readAt(state->descriptor, 0, lengthBytes))
+  if (const int error = base::readAt(state->descriptor, 0, lengthBytes))
     return unreadable(error > 0 ? std::strerror(error) : "it ends early");
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < 8; ++i)
@@ -82,7 +69,7 @@ api::Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& 
   if (length > fileBytes - 8) return bad("its header claims to be longer than the file");
 
   std::string json(length, '\0');
-  if (const int error = readAt(state->descriptor, 8, std::as_writable_bytes(std::span(json))))
+  if (const int error = base::readAt(state->descriptor, 8, std::as_writable_bytes(std::span(json))))
     return unreadable(error > 0 ? std::strerror(error) : "it ends early");
   state->dataStart = 8 + length;
   auto header = parseHeader(json, fileBytes - state->dataStart);
@@ -101,7 +88,7 @@ const std::filesystem::path& SafetensorsFile::path() const { return m_state->fil
 
 api::Result<void> SafetensorsFile::read(const TensorInfo& tensor, std::span<std::byte> out) const {
   const int error = out.size() == tensor.end - tensor.begin
-                        ? readAt(m_state->descriptor, m_state->dataStart + tensor.begin, out)
+                        ? base::readAt(m_state->descriptor, m_state->dataStart + tensor.begin, out)
                         : EINVAL;
   if (error == 0) return {};
   return api::fail(api::ErrorCode::FileUnreadable,

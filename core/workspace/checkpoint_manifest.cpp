@@ -46,7 +46,6 @@ std::string toJson(const CheckpointManifest& m) {
                                    {"kind", api::enumName(m.kind)},
                                    {"alpha", m.alpha},
                                    {"finished", m.finished},
-                                   {"metricsBytes", m.metricsBytes},
                                    {"probeSubject", optionalNumber(m.probeSubject)},
                                    {"probeClass", optionalNumber(m.probeClass)},
                                    {"created", m.created},
@@ -67,7 +66,6 @@ api::Result<CheckpointManifest> manifestFromJson(const std::string& text, const 
       return damaged(folder, "its kind is unknown");
     m.alpha = in.at("alpha").get<double>();
     m.finished = in.at("finished").get<bool>();
-    m.metricsBytes = in.at("metricsBytes").get<std::uint64_t>();
     m.probeSubject = optionalNumber(in.at("probeSubject"));
     m.probeClass = optionalNumber(in.at("probeClass"));
     m.created = in.at("created").get<std::string>();

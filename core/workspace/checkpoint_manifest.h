@@ -8,14 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "core/api/options.h"
 #include "core/api/result.h"
+#include "core/api/train_options.h"
 
 namespace likeness::workspace {
 
 // Names inside a run folder (design: run.yaml, metrics.csv, samples/, class-images/, cache/,
 // checkpoints/000320/...).
 inline constexpr std::string_view kRunFile = "run.yaml";
+inline constexpr std::string_view kInputsFile = "inputs.json";
 inline constexpr std::string_view kMetricsFile = "metrics.csv";
 inline constexpr std::string_view kSamplesFolder = "samples";
 inline constexpr std::string_view kClassImagesFolder = "class-images";
@@ -27,6 +28,7 @@ inline constexpr std::string_view kUnetFile = "unet.safetensors";
 inline constexpr std::string_view kTextEncoderFile = "text_encoder.safetensors";
 inline constexpr std::string_view kTextEncoder2File = "text_encoder_2.safetensors";  ///< SDXL
 inline constexpr std::string_view kAdapterFile = "adapter.safetensors";
+inline constexpr std::string_view kWordFile = "embeddings.safetensors";  ///< the subject's token
 inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
 
 /// One file of a checkpoint, as it must be found again.
@@ -40,10 +42,9 @@ struct CheckpointFile {
 /// manifest.json
 struct CheckpointManifest {
   std::int64_t step = 0;                 ///< optimizer steps done
-  api::Method kind = api::Method::Full;  ///< "full" or "lora"
+  api::Method kind = api::Method::Full;  ///< "full", "lora", ...
   double alpha = 0;                      ///< of a LoRA, never 0 there; 0 of a full checkpoint
   bool finished = false;                 ///< the last one of a run that reached its planned steps
-  std::uint64_t metricsBytes = 0;  ///< size of metrics.csv at this step; resume cuts back to it
   std::optional<double> probeSubject, probeClass;  ///< latest probe losses at or before this step
   std::string created;                             ///< UTC, "2026-05-01T12:00:00Z"; for people only
   std::vector<CheckpointFile> files;

@@ -1,6 +1,7 @@
 // The columns of metrics.csv and nothing more.
 #include "core/workspace/metrics_file.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -12,13 +13,19 @@ namespace likeness::workspace {
 namespace {
 
 /// In the order of api::Series.
-constexpr std::array<std::string_view, 7> kColumns{"subject_loss",
-                                                   "class_loss",
-                                                   "probe_subject",
-                                                   "probe_class",
-                                                   "learning_rate",
-                                                   "grad_norm",
-                                                   "step_seconds"};
+constexpr std::array<std::string_view, 13> kColumns{"subject_loss",
+                                                    "class_loss",
+                                                    "probe_subject",
+                                                    "probe_class",
+                                                    "learning_rate",
+                                                    "grad_norm",
+                                                    "step_seconds",
+                                                    "memory_mib",
+                                                    "loss_band_1",
+                                                    "loss_band_2",
+                                                    "loss_band_3",
+                                                    "loss_band_4",
+                                                    "class_drift"};
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -58,6 +65,17 @@ std::string metricsRow(std::int64_t step, const std::vector<api::MetricSample>& 
   std::string line = std::to_string(step);
   for (const std::string& cell : cells) line.append(",").append(cell);
   return line + "\n";
+}
+
+std::string metricsText(const std::vector<api::MetricSample>& samples) {
+  std::string text = metricsHeader();
+  for (auto first = samples.begin(); first != samples.end();) {
+    const auto last = std::find_if(
+        first, samples.end(), [&](const auto& sample) { return sample.step != first->step; });
+    text += metricsRow(first->step, {first, last});
+    first = last;
+  }
+  return text;
 }
 
 std::vector<api::MetricSample> readMetrics(const std::filesystem::path& file) {

@@ -9,6 +9,7 @@
 
 #include "core/base/hash.h"
 #include "core/image/photo.h"
+#include "core/workspace/photo_folder.h"
 
 namespace likeness::workspace {
 namespace fs = std::filesystem;
@@ -60,9 +61,12 @@ PhotoReport check(const fs::path& file, std::vector<Seen>& earlier) {
   if (decoded->animated)
     report.findings.push_back(
         {api::FindingKind::Animated, "Moving picture: only its first frame is used", {}});
-  if (decoded->hadAlpha)
+  if (!decoded->alpha.empty())
     report.findings.push_back(
         {api::FindingKind::AlphaFlattened, "Partly transparent: shown on white", {}});
+  if (const auto lines = readCaptions(besidePhoto(file)))
+    for (const std::string& line : *lines)
+      report.caption += (report.caption.empty() ? "" : "\n") + line;
   report.thumbnail = image::thumbnail(decoded->image, kThumbnailSide);
   const Seen photo{file, report.contentHash, image::perceptualHash(decoded->image)};
   findDuplicate(report, photo, earlier);

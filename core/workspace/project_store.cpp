@@ -2,13 +2,12 @@
 #include "core/workspace/project_store.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <charconv>
 
 #include "core/base/file_system.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/photo_folder.h"
 #include "core/workspace/resolve_model.h"
 #include "core/workspace/run_folder.h"
 #include "core/workspace/workspace.h"
@@ -46,31 +45,12 @@ fs::path projectFolder(const fs::path& folder) {
   return plain;
 }
 
-bool looksLikePicture(const fs::path& file) {
-  static constexpr std::array<std::string_view, 11> kExtensions{
-      ".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"};
-  std::string extension = file.extension().string();
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return std::ranges::find(kExtensions, extension) != kExtensions.end() &&
-         !file.filename().string().starts_with('.');
-}
-
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error))
-    found.push_back(entry->path());
-  std::ranges::sort(found);
-  return found;
-}
-
+/// Another stem than that of all others, so that what lies beside a photo belongs to it alone.
 fs::path uniqueName(const fs::path& folder, const fs::path& name) {
-  std::error_code error;
+  const auto present = entries(folder);
   fs::path candidate = folder / name;
-  for (int i = 2; fs::exists(fs::symlink_status(candidate, error)); ++i)
+  const auto taken = [&](const fs::path& entry) { return entry.stem() == candidate.stem(); };
+  for (int i = 2; std::ranges::any_of(present, taken); ++i)
     candidate =
         folder / (name.stem().string() + "-" + std::to_string(i) + name.extension().string());
   return candidate;
@@ -84,16 +64,13 @@ std::optional<api::RunSummary> summarise(const fs::path& folder) {
   summary.name = folder.filename().string();
   summary.steps = api::plannedSteps(*request);
   summary.request = std::move(*request);
-  double lowest = 0;
-  for (const CheckpointInfo& checkpoint : listCheckpoints(folder)) {
+  const auto checkpoints = listCheckpoints(folder);
+  for (const CheckpointInfo& checkpoint : checkpoints) {
     summary.checkpoints.push_back(checkpoint.step);
-    const auto manifest = readManifest(checkpoint.folder);
-    if (!manifest) continue;
-    summary.finished = manifest->finished;
-    if (!manifest->probeSubject || (summary.best && *manifest->probeSubject >= lowest)) continue;
-    summary.best = checkpoint.step;
-    lowest = *manifest->probeSubject;
+    if (const auto manifest = readManifest(checkpoint.folder))
+      summary.finished = manifest->finished;
   }
+  if (const auto best = bestCheckpoint(checkpoints)) summary.best = best->step;
   return summary;
 }
 
@@ -155,29 +132,23 @@ Result<fs::path> importPhoto(const Project& project, const fs::path& file) {
                 {{"file", file.string()},
                  {"size", std::to_string(size >> 20) + " MiB"},
                  {"limit", std::to_string(kMaxPhotoBytes >> 20) + " MiB"}});
-  const auto content = base::readFile(file, kMaxPhotoBytes);
-  if (!content) return fail(content.error());
   if (auto made = base::makeFolder(photos); !made) return fail(made.error());
   const fs::path copy = uniqueName(photos, file.filename());
-  if (auto written = base::writeFile(copy, *content); !written) return fail(written.error());
-  return copy;
-}
-
-std::vector<fs::path> expandDrop(const std::vector<fs::path>& dropped) {
-  std::vector<fs::path> files;
-  const auto add = [&](const fs::path& file) {
-    if (std::ranges::find(files, file) == files.end()) files.push_back(file);
+  const auto copyTo = [](const fs::path& from, const fs::path& to) -> Result<void> {
+    const auto content = base::readFile(from, kMaxPhotoBytes);
+    if (!content) return fail(content.error());
+    return base::writeFile(to, *content);
   };
-  for (const fs::path& path : dropped) {
-    std::error_code error;
-    if (!fs::is_directory(path, error)) {
-      add(path);
-      continue;
-    }
-    for (const fs::path& entry : entries(path))
-      if (looksLikePicture(entry) && !fs::is_directory(entry, error)) add(entry);
+  if (auto copied = copyTo(file, copy); !copied) return fail(copied.error());
+  const BesidePhoto beside = besidePhoto(file);
+  for (const auto& [from, end] : {std::pair(beside.caption, beside.caption.extension().string()),
+                                  std::pair(beside.mask, std::string("-masklabel.png"))}) {
+    if (from.empty()) continue;
+    fs::path to = copy;
+    to.replace_extension();
+    if (auto copied = copyTo(from, to += end); !copied) return fail(copied.error());
   }
-  return files;
+  return copy;
 }
 
 std::vector<api::RunSummary> listRuns(const fs::path& project) {

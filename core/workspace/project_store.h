@@ -23,8 +23,6 @@ api::Result<std::unique_ptr<api::ProjectLock>> lockProject(const std::filesystem
 /// ImageTooLarge, FileUnwritable, DiskFull.
 api::Result<std::filesystem::path> importPhoto(const api::Project& project,
                                                const std::filesystem::path& file);
-/// Pictures of dropped folders by name; dropped files as they are; nothing twice.
-std::vector<std::filesystem::path> expandDrop(const std::vector<std::filesystem::path>& dropped);
 
 /// Runs of a project by name; folders whose run.yaml cannot be read are left out.
 std::vector<api::RunSummary> listRuns(const std::filesystem::path& projectFolder);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/workspace/advisor.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/run_folder.h"
 #include "core/workspace/workspace.h"
@@ -40,20 +41,6 @@ std::vector<CheckpointInfo> stepFolders(const fs::path& runFolder) {
   return found;
 }
 
-/// The step with the lowest subject probe; nothing when no checkpoint was probed.
-std::optional<CheckpointInfo> bestOf(const std::vector<CheckpointInfo>& checkpoints) {
-  std::optional<CheckpointInfo> best;
-  double lowest = 0;
-  for (const CheckpointInfo& checkpoint : checkpoints) {
-    const auto manifest = readManifest(checkpoint.folder);
-    if (!manifest || !manifest->probeSubject || (best && *manifest->probeSubject >= lowest))
-      continue;
-    best = checkpoint;
-    lowest = *manifest->probeSubject;
-  }
-  return best;
-}
-
 Result<CheckpointInfo> chooseCheckpoint(const fs::path& runFolder, const std::string& which) {
   const auto none = [&] {
     return fail(ErrorCode::NoCheckpoint,
@@ -65,7 +52,7 @@ Result<CheckpointInfo> chooseCheckpoint(const fs::path& runFolder, const std::st
   if (which == "latest" || which == "best") {
     // None valid: say what is wrong with the newest.
     if (valid.empty()) return fail(readManifest(all.back().folder).error());
-    return which == "best" ? bestOf(valid).value_or(valid.back()) : valid.back();
+    return which == "best" ? bestCheckpoint(valid).value_or(valid.back()) : valid.back();
   }
   std::int64_t step = -1;
   const auto [stop, bad] = std::from_chars(which.data(), which.data() + which.size(), step);
@@ -101,12 +88,13 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
         {{"folder", runFolder.string()}, {"reason", "its base is a run of a run without end"}});
   auto model = resolve(request->base, resources, depth + 1);
   if (!model) return model;
-  if (!model->adapterFile.empty())
+  if (!model->adapterFile.empty() || !model->wordFile.empty())
     return fail(
         ErrorCode::UnsupportedModel,
         {{"file", runFolder.string()},
          {"reason",
-          "it was trained on top of an adapter run, which has to be exported as a model first"}});
+          "it was trained on top of a run that made an adapter or a new word, which has to be "
+          "exported as a model first"}});
   const auto use = [&](std::string_view name, fs::path& file) {
     if (present(checkpoint->folder / name)) file = checkpoint->folder / name;
   };
@@ -114,6 +102,7 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
   use(kTextEncoderFile, model->files.textEncoder);
   use(kTextEncoder2File, model->files.textEncoder2);
   use(kAdapterFile, model->adapterFile);
+  use(kWordFile, model->wordFile);
   choose(ref, model->files);
   model->step = checkpoint->step;
   model->run = std::move(*request);
@@ -146,6 +135,20 @@ Result<ResolvedModel> resolve(const api::ModelRef& ref, const fs::path& resource
 
 Result<ResolvedModel> resolveModel(const api::ModelRef& ref, const fs::path& resources) {
   return resolve(ref, resources, 0);
+}
+
+std::optional<CheckpointInfo> bestCheckpoint(const std::vector<CheckpointInfo>& checkpoints) {
+  std::optional<CheckpointInfo> best;
+  double lowest = 0;
+  for (const CheckpointInfo& checkpoint : checkpoints) {
+    const auto manifest = readManifest(checkpoint.folder);
+    if (!manifest || !manifest->probeSubject) continue;
+    const double own = balance(*manifest->probeSubject, manifest->probeClass);
+    if (best && !(own <= lowest)) continue;
+    best = checkpoint;
+    lowest = own;
+  }
+  return best;
 }
 
 std::vector<CheckpointInfo> listCheckpoints(const fs::path& runFolder) {

@@ -15,12 +15,13 @@ struct ResolvedModel {
   weights::ModelFiles files;
   std::filesystem::path
       adapterFile;  ///< LoRA run: adapter.safetensors (PEFT keys), alpha in its metadata
+  std::filesystem::path wordFile;        ///< run that learned a word: its vectors, see nn::addWord
   std::optional<std::int64_t> step;      ///< of the checkpoint
   std::optional<api::TrainRequest> run;  ///< the run's own request
 };
 /// A run on top of a full run takes the part it did not train from there; a run on top of an
-/// adapter run is refused. Errors: FileNotFound, BadModelFolder, NoCheckpoint, DamagedCheckpoint,
-/// UnsupportedModel, those of run.yaml.
+/// adapter run, or one that learned a word, is refused. Errors: FileNotFound, BadModelFolder,
+/// NoCheckpoint, DamagedCheckpoint, UnsupportedModel, those of run.yaml.
 api::Result<ResolvedModel> resolveModel(const api::ModelRef& ref,
                                         const std::filesystem::path& resources);
 
@@ -32,5 +33,9 @@ struct CheckpointInfo {
 };
 /// Ascending by step; folders without a valid manifest are left out.
 std::vector<CheckpointInfo> listCheckpoints(const std::filesystem::path& runFolder);
+
+/// That with the best balance of the probes (advisor.h), the later of equals; nothing when none was
+/// probed.
+std::optional<CheckpointInfo> bestCheckpoint(const std::vector<CheckpointInfo>& checkpoints);
 
 }  // namespace likeness::workspace

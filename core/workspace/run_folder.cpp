@@ -1,6 +1,8 @@
 // Relative where it travels along, absolute where it does not.
 #include "core/workspace/run_folder.h"
 
+#include <cstdio>
+
 #include "core/base/file_system.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -38,7 +40,11 @@ api::TrainRequest portable(api::TrainRequest request,
   };
   if (request.base.path != "starter") request.base.path = adapt(request.base.path).string();
   if (!request.base.vae.empty()) request.base.vae = adapt(request.base.vae);
-  for (api::Photo& photo : request.photos) photo.file = adapt(photo.file);
+  for (api::Photo& photo : request.photos) {
+    photo.file = adapt(photo.file);
+    photo.mask = adapt(photo.mask);
+  }
+  request.prior.folder = adapt(request.prior.folder);
   for (fs::path* path : {&request.runFolder, &request.classImageFolder, &request.cacheFolder})
     *path = adapt(*path);
   return request;
@@ -59,6 +65,24 @@ api::Result<api::TrainRequest> readRunRequest(const fs::path& runFolder) {
   request.runFolder = runFolder;
   request.resume = false;
   return request;
+}
+
+fs::path sampleFile(std::int64_t step, std::int64_t prompt) {
+  char name[48];
+  std::snprintf(name,
+                sizeof name,
+                "%06lld-%02lld.png",
+                static_cast<long long>(step),
+                static_cast<long long>(prompt));
+  return fs::path(kSamplesFolder) / name;
+}
+
+std::optional<std::pair<std::int64_t, std::size_t>> parseSampleName(const std::string& name) {
+  long long step = -1, prompt = -1;
+  if (std::sscanf(name.c_str(), "%lld-%lld.png", &step, &prompt) != 2 || step < 0 || prompt < 0 ||
+      sampleFile(step, prompt).filename() != name)
+    return {};
+  return std::pair(std::int64_t{step}, static_cast<std::size_t>(prompt));
 }
 
 }  // namespace likeness::workspace

@@ -8,6 +8,7 @@
 #include "core/workspace/inspect.h"
 #include "core/workspace/metrics_file.h"
 #include "core/workspace/photo_checker.h"
+#include "core/workspace/photo_folder.h"
 #include "core/workspace/project_store.h"
 #include "core/workspace/resolve_model.h"
 
@@ -43,7 +44,7 @@ class FolderWorkspace : public Workspace {
   Result<fs::path> importPhoto(const Project& project, const fs::path& file) override {
     return workspace::importPhoto(project, file);
   }
-  std::vector<fs::path> expandDrop(const std::vector<fs::path>& dropped) override {
+  PhotoDrop expandDrop(const std::vector<fs::path>& dropped) override {
     return workspace::expandDrop(dropped);
   }
   std::unique_ptr<Subscription> checkPhotos(std::vector<fs::path> files,

@@ -3,9 +3,11 @@
 
   python3 -m venv peers && peers/bin/pip install -r tests/bench/peers/requirements.txt
   tests/bench/compare.py --python peers/bin/python --cli build/release/bin/likeness-cli [--repeats 3] [--quick]
+  peers/bin/python tests/bench/peers/make_sd15.py resources/clip SD15 && tests/bench/compare.py ... --sd15 SD15
 
 Each side runs in fp32 and in bf16 and is counted with its better one. Every figure is the median over the repeats. Times of whole
-programs are wall times of the process, start included. Nothing else should run meanwhile.
+programs are wall times of the process, start included. Nothing else should run meanwhile. With --sd15 a second table compares steps at
+the real size of Stable Diffusion 1.5; its diffusers side holds the UNet alone, ours the whole model.
 """
 import argparse
 import json
@@ -109,6 +111,35 @@ class Likeness(Side):
         return self.cli("devices")["engine_rss_mib"]
 
 
+# what, options of peers/unet.py, options of `likeness-cli train`, seconds and MiB to reach
+FULL_SIZE = [
+    ("LoRA rank 16 step, 512 px, bf16", ("lora", "--size", 512), ("--method", "lora", "--resolution", 512), "5.0 s", "3.2 GiB"),
+    ("the same with checkpointing", ("lora", "--size", 512, "--checkpointing"), ("--method", "lora", "--resolution", 512, "--checkpointing"),
+     "6.8 s", "2.6 GiB"),
+    ("full step, 256 px, bf16, fp32 masters", ("full", "--size", 256), ("--method", "full", "--resolution", 256), "4.5 s", "no more than diffusers"),
+    ("full step, 256 px, bf16 weights, 8-bit Adam, step in backward", ("full", "--size", 256),
+     ("--method", "full", "--resolution", 256, "--bf16-weights", "--optimizer-kind", "adamw8bit", "--step-in-backward", "--max-grad-norm", 0,
+      "--checkpointing"), "4.5 s", "5 GiB"),
+]
+
+
+def full_size_table(a, work, env):
+    """Medians of few steps of one picture: the UNet alone is trained, as the peer's program does."""
+    lines = ["| Stable Diffusion 1.5, random weights | diffusers | Likeness | reach |", "| --- | --- | --- | --- |"]
+    for what, peer_options, options, seconds, memory in FULL_SIZE:
+        print(what, file=sys.stderr, flush=True)
+        p = run([a.python, HERE / "peers/unet.py", "sd15", *peer_options, "--dtype", "bf16", "--threads", a.threads, "--repeats", a.full_steps], env)
+        out = work / "full-size"
+        shutil.rmtree(out, ignore_errors=True)
+        targets = ("--targets", "to_q", "--targets", "to_k", "--targets", "to_v", "--targets", "to_out.0") if "lora" in options else ("--no-train-text-encoder",)
+        o = run([a.cli, "train", "--base", a.sd15, "--photos", a.photos, "--token", "sks", "--class", "toy", "--out", out, "--dtype", "bf16",
+                 "--threads", a.threads, "--class-images", 0, "--steps", a.full_steps + 1, "--sample-every", -1, "--probe-every", -1,
+                 "--checkpoint-every", 1000000, "--offload", *targets, *options, "--json"], env)
+        lines.append(f"| {what} | {p['seconds_median']:.2f} s, {p['peak_rss_mib'] / 1024:.1f} GiB | "
+                     f"{o['step_s_median']:.2f} s, {o['peak_rss_mib'] / 1024:.1f} GiB | {seconds}, {memory} |")
+    return "\n".join(lines)
+
+
 def table(peer, ours, idle):
     def row(what, figure, unit, reach, ratio):
         p, p_dtype = peer.best(figure)
@@ -138,15 +169,21 @@ def main():
     parser.add_argument("--photos", required=False, help="folder of photos; without it pictures of the model serve")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--sd15", help="folder of peers/make_sd15.py: prints the table of the real size as well")
+    parser.add_argument("--only-sd15", action="store_true", help="prints that table alone")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work; shows that it runs, not how fast it is")
     a = parser.parse_args()
-    a.steps, a.class_images, a.sampler_steps = (6, 2, 5) if a.quick else (60, 16, 50)
+    a.steps, a.class_images, a.sampler_steps, a.full_steps = (6, 2, 5, 1) if a.quick else (60, 16, 50, 3)
     env = os.environ | {"OMP_NUM_THREADS": str(a.threads), "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="likeness-compare-") as work:
         work = pathlib.Path(work)
         if not a.photos:
             made = run([a.cli, "class-images", "--base", a.model, "--class", "toy", "--count", 4, "--seed", 1000, "--out", work / "photos", "--json"], env)
             a.photos = made["folder"]
+        if a.sd15:
+            print(full_size_table(a, work, env), flush=True)
+        if a.only_sd15:
+            return
         peer, ours = Peer(a, work, env), Likeness(a, work, env)
         for repeat in range(a.repeats):
             for dtype in DTYPES:

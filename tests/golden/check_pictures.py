@@ -3,6 +3,7 @@
 when a channel differs by more than --limit of 255. Models: the starter, those of make_tiny_models.py, or any diffusers folder.
   check_pictures.py LIKENESS_CLI MODEL_FOLDER [--steps 20] [--guidance 7.5] [--size 128] [--count 2] [--limit 2]
   check_pictures.py ... --image FILE [--mask FILE] [--strength 0.75]      image to image, inpainting (also with an inpainting UNet)
+  check_pictures.py ... --embedding                                       with a learned word of two vectors in the prompt
 """
 import argparse
 import json
@@ -48,6 +49,7 @@ arguments.add_argument("--samplers", default=",".join(CASES), help="comma-separa
 arguments.add_argument("--image")
 arguments.add_argument("--mask")
 arguments.add_argument("--strength", type=float, default=0.75)
+arguments.add_argument("--embedding", action="store_true")
 a = arguments.parse_args()
 
 pipeline = DiffusionPipeline.from_pretrained(a.model, torch_dtype=torch.float32)
@@ -69,9 +71,26 @@ if a.image:
         more["mask_image"] = mask
     pipeline = (AutoPipelineForInpainting if a.mask else AutoPipelineForImage2Image).from_pipe(pipeline)
 results = {}
+
+
+def learned_word(folder):
+    """A file of vectors as large as those of the vocabulary, which diffusers has taken too."""
+    word, vectors = "zzlearned", {}
+    for number, key in (("", "clip_l"), ("_2", "clip_g")):
+        if encoder := getattr(pipeline, "text_encoder" + number, None):
+            table = encoder.get_input_embeddings().weight.detach()
+            vectors[key] = torch.randn((2, table.shape[1]), generator=torch.Generator().manual_seed(2)) * table.std()
+            pipeline.load_textual_inversion(vectors[key], token=word, text_encoder=encoder, tokenizer=getattr(pipeline, "tokenizer" + number))
+    save_file(vectors if len(vectors) > 1 else {"emb_params": vectors["clip_l"]}, folder / f"{word}.safetensors")
+    a.prompt += f", {word}"
+    return ["--embeddings", str(folder / f"{word}.safetensors")]
+
+
 with tempfile.TemporaryDirectory() as scratch:
     noise = pathlib.Path(scratch) / "noise.safetensors"
     save_file({"latents": latents}, noise)
+    if a.embedding:
+        flags_of_mode += learned_word(pathlib.Path(scratch))
     for name, value in (("image", a.image and picture), ("mask", a.mask and mask)):
         if value:
             value.save(pathlib.Path(scratch) / f"{name}.png")

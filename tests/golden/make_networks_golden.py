@@ -227,4 +227,5 @@ def main():
     make_loras(args.out, [unet_cases()[0], unet_cases()[1]]); make_xl_clips(args.out, clip_xl_cases())
 
 
-main()
+if __name__ == "__main__":
+    main()

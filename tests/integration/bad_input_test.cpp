@@ -342,8 +342,9 @@ class Projects : public Scene {
     const auto workspace = workspace::makeWorkspace(starter().parent_path());
     auto project = workspace->createProject(at("toy.likeness"));
     EXPECT_TRUE(project) << api::message(project.error());
-    for (const auto& photo : workspace->expandDrop({photos()}))
-      project->recipe.photos.push_back({*workspace->importPhoto(*project, photo), {}, {}, false});
+    for (const auto& photo : workspace->expandDrop({photos()}).photos)
+      project->recipe.photos.push_back(
+          {*workspace->importPhoto(*project, photo.file), {}, {}, false});
     project->recipe.subject.classWord = "toy";
     EXPECT_TRUE(workspace->saveProject(*project));
     return project->folder;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "core/base/file_system.h"
 #include "core/base/hash.h"
 
 namespace likeness::support {
@@ -123,6 +124,14 @@ void writeSparseFile(const fs::path& file,
   const std::string header = layOutHeader(sources, metadata);
   std::ofstream(file, std::ios::binary) << header;
   fs::resize_file(file, header.size() + bytes);
+}
+
+weights::StoredModel openModel(const std::filesystem::path& path) {
+  weights::ModelFiles files{path};
+  files.vocabulary = base::findResources() / "clip";
+  auto model = weights::openModel(files);
+  if (!model) throw std::runtime_error(api::message(model.error()));
+  return std::move(model).value();
 }
 
 }  // namespace likeness::support

@@ -38,4 +38,7 @@ void writeSparseFile(const std::filesystem::path& file,
                      const Checkpoint& checkpoint,
                      const std::map<std::string, std::string>& metadata = {});
 
+/// Opens a model of any form, with the tokenizer's files from the resources. Throws its error.
+weights::StoredModel openModel(const std::filesystem::path& path);
+
 }  // namespace likeness::support

@@ -23,6 +23,7 @@ class RecordingReporter : public base::Reporter {
   void checkpoint(const api::CheckpointSaved& checkpoint) override {
     checkpoints.push_back(checkpoint);
   }
+  void advice(const api::Advice& advice) override { advices.push_back(advice); }
   void warning(const api::Error& error) override { warnings.push_back(error); }
   std::stop_token stop() const override { return stopSource.get_token(); }
   bool takeCheckpointRequest() override { return false; }
@@ -40,6 +41,7 @@ class RecordingReporter : public base::Reporter {
   std::vector<api::PictureReady> pictures;
   std::vector<api::MetricSample> metrics;
   std::vector<api::CheckpointSaved> checkpoints;
+  std::vector<api::Advice> advices;
   std::vector<api::Error> warnings;
   std::function<void(const api::Progress&)> onProgress;  ///< may ask for a stop
   std::function<void(const api::PictureReady&)> onPicture;

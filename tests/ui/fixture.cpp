@@ -4,13 +4,17 @@
 #include <QApplication>
 #include <QComboBox>
 #include <QDir>
+#include <QDragEnterEvent>
+#include <QDropEvent>
 #include <QFile>
 #include <QImage>
 #include <QLabel>
 #include <QLineEdit>
+#include <QMimeData>
 #include <QPainter>
 #include <QRandomGenerator>
 #include <QThreadPool>
+#include <QUrl>
 
 #include "core/base/file_system.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -157,6 +161,20 @@ bool WindowFixture::told(const QString& words) const {
       bars.begin(), bars.end(), [&](MessageBar* bar) { return bar->sentence().contains(words); });
 }
 
+bool WindowFixture::drop(const QStringList& paths) const {
+  QMimeData data;
+  QList<QUrl> urls;
+  for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
+  data.setUrls(urls);
+  QDragEnterEvent enter(
+      QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
+  QApplication::sendEvent(window.get(), &enter);
+  if (!enter.isAccepted()) return false;
+  QDropEvent event(
+      QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
+  QApplication::sendEvent(window.get(), &event);
+  return event.isAccepted() && event.dropAction() == Qt::CopyAction;
+}
 void WindowFixture::trigger(const char* action) const { find<QAction>(action)->trigger(); }
 
 void WindowFixture::settle() const {

@@ -72,6 +72,8 @@ class WindowFixture {
   /// True when any message bar says something with `words` in it.
   bool told(const QString& words) const;
   void trigger(const char* action) const;
+  /// Drags files over the window and lets go. True when they were taken, as a copy.
+  bool drop(const QStringList& paths) const;
   /// Lets queued events arrive.
   void settle() const;
   bool waitFor(const std::function<bool()>& condition) const {

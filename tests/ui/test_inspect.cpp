@@ -6,15 +6,11 @@
 #include <QComboBox>
 #include <QDialog>
 #include <QDir>
-#include <QDragEnterEvent>
-#include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
-#include <QMimeData>
 #include <QPushButton>
 #include <QToolButton>
-#include <QUrl>
 #include <algorithm>
 
 #include "core/weights/safetensors.h"
@@ -116,20 +112,6 @@ class TestInspect : public QObject {
     return widget && widget->isVisible();
   }
   const api::ModelRef& base() const { return f->window->project().recipe().base; }
-  bool drop(const QStringList& paths) const {
-    QMimeData data;
-    QList<QUrl> urls;
-    for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
-    data.setUrls(urls);
-    QDragEnterEvent enter(
-        QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(f->window.get(), &enter);
-    if (!enter.isAccepted()) return false;
-    QDropEvent event(
-        QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(f->window.get(), &event);
-    return event.isAccepted() && event.dropAction() == Qt::CopyAction;
-  }
   /// The entry of the base picker that asks for a file.
   void pickBaseFile(const QString& file) {
     f->dialogs.nextModels = {file};
@@ -177,15 +159,15 @@ class TestInspect : public QObject {
   }
 
   void aDropIsInspectedWithoutAProject() {
-    QVERIFY(!drop({f->makePhoto("photo.png")}));
-    QVERIFY(drop({lora("dog.safetensors"), starter()}));
+    QVERIFY(!f->drop({f->makePhoto("photo.png")}));
+    QVERIFY(f->drop({lora("dog.safetensors"), starter()}));
     QCOMPARE(dialogs().size(), 2);
     QVERIFY(read());
   }
 
   void aDropOfPhotosAndModelsIsSorted() {
     f->makeProject(0);
-    QVERIFY(drop({lora("dog.safetensors"), f->makePhoto("photo.png", 7), modelFolder("model")}));
+    QVERIFY(f->drop({lora("dog.safetensors"), f->makePhoto("photo.png", 7), modelFolder("model")}));
     QTRY_COMPARE(f->window->photos().rowCount(), 1);
     QCOMPARE(dialogs().size(), 2);
     QVERIFY(read());

@@ -3,6 +3,7 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
+#include <QRadioButton>
 #include <QSlider>
 #include <QSpinBox>
 
@@ -144,8 +145,28 @@ class TestPages : public QObject {
     QVERIFY(f->textOf("strengthText").contains(QString::number(passes * 4)));
     f->click("methodLora");
     QCOMPARE(f->window->project().recipe().training.method, api::Method::Lora);
+    f->click("methodWord");
+    QCOMPARE(f->window->project().recipe().training.method, api::Method::TextualInversion);
+    QVERIFY(f->find("trainStart")->isEnabled());
+    QVERIFY(!f->find("classCount")->isEnabled());
+    f->window->project().edit([](auto& recipe) { recipe.training.method = api::Method::Full; });
+    QVERIFY(f->find("classCount")->isEnabled());
+    QVERIFY(f->find<QRadioButton>("methodFull")->isChecked());
+    f->window->project().edit(
+        [](auto& recipe) { recipe.training.method = api::Method::TextualInversion; });
+    QVERIFY(f->find<QRadioButton>("methodWord")->isChecked());
     f->find<QSpinBox>("classCount")->setValue(0);
     QVERIFY(!f->find("priorSlider")->isEnabled());
+  }
+
+  void aRecipeOfANewWordIsRunAsSuch() {
+    f->makeProject(4);
+    f->window->showPage(Page::Train);
+    f->click("methodWord");
+    startTraining();
+    const auto* request = f->engine->lastRequest<api::TrainRequest>();
+    QVERIFY(request);
+    QCOMPARE(request->training.method, api::Method::TextualInversion);
   }
 
   void trainPageRunsToTheEnd() {
@@ -179,6 +200,12 @@ class TestPages : public QObject {
     QVERIFY(f->textOf("trainStatus").contains("of 40"));
     QCOMPARE(f->window->training().classImages().rowCount(), 8);
     QVERIFY(f->window->training().samples().rowCount() >= 6);
+    QVERIFY(!f->find("trainAdvice")->isVisible());
+    f->engine->emit(job, api::Advice{api::AdviceState::Drifting, 12, 8, 0.3, 0.07, {}});
+    f->settle();
+    QVERIFY(f->textOf("trainAdvice").contains("since step 8"));
+    QVERIFY(f->textOf("trainAdvice").contains("its loss by 7 %"));
+    QVERIFY(!f->textOf("trainAdvice").contains("picture"));
     f->shot("train-running");
     f->engine->playToEnd(job);
     f->settle();

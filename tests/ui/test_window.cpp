@@ -6,13 +6,11 @@
 #include <QComboBox>
 #include <QDir>
 #include <QDragEnterEvent>
-#include <QDropEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMimeData>
 #include <QPushButton>
 #include <QSpinBox>
-#include <QUrl>
 #include <QWheelEvent>
 
 #include "tests/ui/fixture.h"
@@ -30,21 +28,6 @@ class TestWindow : public QObject {
  private:
   std::unique_ptr<WindowFixture> f;
 
-  void drop(const QStringList& paths) {
-    QMimeData data;
-    QList<QUrl> urls;
-    for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
-    data.setUrls(urls);
-    QDragEnterEvent enter(
-        QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(f->window.get(), &enter);
-    QVERIFY(enter.isAccepted());
-    QDropEvent event(
-        QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(f->window.get(), &event);
-    QVERIFY(event.isAccepted());
-    QCOMPARE(event.dropAction(), Qt::CopyAction);
-  }
   api::JobId startTraining() {
     f->window->showPage(Page::Train);
     f->click("trainStart");
@@ -65,7 +48,7 @@ class TestWindow : public QObject {
     QVERIFY(QDir().mkpath(f->path("album")));
     f->makePhoto("album/a.png", 20);
     f->makePhoto("album/b.jpg", 21);
-    drop({f->makePhoto("single.png", 22), f->path("album")});
+    QVERIFY(f->drop({f->makePhoto("single.png", 22), f->path("album")}));
     QTRY_COMPARE(f->window->photos().rowCount(), 3);
     for (const api::Photo& photo : f->window->project().recipe().photos)
       QVERIFY(photo.file.string().find("bo.likeness") !=
@@ -77,7 +60,7 @@ class TestWindow : public QObject {
   void dropOfAnEmptyFolderIsASentence() {
     f->makeProject(0);
     QVERIFY(QDir().mkpath(f->path("nothing")));
-    drop({f->path("nothing")});
+    QVERIFY(f->drop({f->path("nothing")}));
     QTRY_VERIFY(f->told("could not be used"));
     QCOMPARE(f->window->photos().rowCount(), 0);
   }

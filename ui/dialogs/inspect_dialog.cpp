@@ -115,13 +115,7 @@ QWidget* makeCopyable(const std::string& label, const QString& value) {
   copy->setAccessibleName(InspectDialog::tr("Copy %1").arg(line->accessibleName()));
   QObject::connect(
       copy, &QToolButton::clicked, line, [value] { QApplication::clipboard()->setText(value); });
-  auto* box = new QWidget;
-  auto* row = new QHBoxLayout(box);
-  row->setContentsMargins(0, 0, 0, 0);
-  row->setSpacing(2);
-  row->addWidget(line, 1);
-  row->addWidget(copy);
-  return box;
+  return makeRow({line, copy}, 2);
 }
 
 }  // namespace
@@ -246,16 +240,9 @@ QWidget* InspectDialog::makeChoices() {
            tr("When every picture of a model comes out as noise or as one flat colour, the other "
               "one is right."),
            2);
-  auto* vae = new QWidget;
-  auto* vaeRow = new QHBoxLayout(vae);
-  vaeRow->setContentsMargins(0, 0, 0, 0);
-  vaeRow->setSpacing(4);
-  vaeRow->addWidget(m_vae, 1);
-  vaeRow->addWidget(m_ownVae);
-  vaeRow->addWidget(choose);
   addField(row,
            tr("Autoencoder (VAE)"),
-           vae,
+           makeRow({m_vae, m_ownVae, choose}, 4),
            tr("A separate file in place of the one in the model, or for a model without one."),
            3);
   column->addLayout(row);

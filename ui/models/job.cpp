@@ -76,6 +76,7 @@ void Job::receive(const api::Event& event) {
                         },
                         [this](const api::PictureReady& ready) { Q_EMIT picture(ready); },
                         [this](const api::CheckpointSaved& saved) { Q_EMIT checkpoint(saved); },
+                        [this](const api::Advice& given) { Q_EMIT advice(given); },
                         [this](const api::Warning& w) { Q_EMIT warning(w.error); },
                         [this](const api::JobFinished& finished) { finish(finished); }},
              event.body);

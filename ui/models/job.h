@@ -36,6 +36,7 @@ class Job : public QObject {
   void changed();  ///< state, stage or progress
   void picture(const likeness::api::PictureReady& picture);
   void checkpoint(const likeness::api::CheckpointSaved& checkpoint);
+  void advice(const likeness::api::Advice& advice);
   void warning(const likeness::api::Error& error);
   void metrics(const likeness::api::MetricBatch& batch);
   void ended();  ///< after changed(), once per start

@@ -58,6 +58,8 @@ QVariant PhotosModel::data(const QModelIndex& index, int role) const {
       return item.excluded;
     case CaptionRole:
       return fromStd(item.caption);
+    case BesideCaptionRole:
+      return known ? fromStd(report->caption) : QString();
     case SizeRole:
       return known ? QSize(report->width, report->height) : QSize();
     case Qt::ToolTipRole:
@@ -79,7 +81,7 @@ void PhotosModel::add(const QStringList& paths) {
   std::vector<std::filesystem::path> dropped;
   for (const QString& path : paths) dropped.push_back(toPath(path));
   struct Imported {
-    std::vector<std::filesystem::path> files;
+    api::PhotoDrop drop;  ///< of photos that were copied
     QStringList refused;
   };
   ++m_adding;
@@ -89,19 +91,20 @@ void PhotosModel::add(const QStringList& paths) {
       this,
       [&workspace = m_project.workspace(), project, dropped] {
         Imported result;
-        const auto files = workspace.expandDrop(dropped);
-        for (const auto& file : files) {
+        result.drop = workspace.expandDrop(dropped);
+        const bool none = result.drop.photos.empty();
+        std::erase_if(result.drop.photos, [&](api::Photo& photo) {
           // What is no picture is refused before it is copied.
-          const auto looked = workspace.readImage(file, kLookSide);
+          const auto looked = workspace.readImage(photo.file, kLookSide);
           const api::Result<std::filesystem::path> copy =
-              looked ? workspace.importPhoto(project, file) : api::fail(looked.error());
-          if (copy) {
-            result.files.push_back(*copy);
-          } else {
+              looked ? workspace.importPhoto(project, photo.file) : api::fail(looked.error());
+          if (copy)
+            photo.file = *copy;
+          else
             result.refused << Texts::forError(copy.error()).sentence;
-          }
-        }
-        if (files.empty()) {
+          return !copy;
+        });
+        if (none) {
           for (const auto& path : dropped)
             result.refused << Texts::forError(
                                   {api::ErrorCode::NoPhotos, {{"folder", path.string()}}, {}})
@@ -113,16 +116,21 @@ void PhotosModel::add(const QStringList& paths) {
         --m_adding;
         if (m_project.isOpen() && m_project.project().folder == folder) {
           m_project.edit([&](api::TrainRequest& recipe) {
-            for (const auto& file : result.files) {
-              const bool there = std::any_of(recipe.photos.begin(),
-                                             recipe.photos.end(),
-                                             [&](const api::Photo& p) { return p.file == file; });
-              if (!there) recipe.photos.push_back({.file = file, .caption = {}, .crop = {}});
+            for (const api::Photo& photo : result.drop.photos) {
+              const auto same = [&](const api::Photo& p) { return p.file == photo.file; };
+              if (std::ranges::none_of(recipe.photos, same)) recipe.photos.push_back(photo);
+            }
+            if (recipe.subject.classWord.empty() && !result.drop.classWord.empty()) {
+              recipe.subject.token = result.drop.token;
+              recipe.subject.classWord = result.drop.classWord;
             }
           });
         }
         Q_EMIT summaryChanged();
-        if (!result.refused.isEmpty()) Q_EMIT refused(result.refused);
+        if (!result.refused.isEmpty())
+          Q_EMIT refused(result.refused);
+        else if (!result.drop.note.empty())
+          Q_EMIT understood(fromStd(result.drop.note));
       });
 }
 

@@ -20,7 +20,8 @@ class PhotosModel : public QAbstractListModel {
     ErrorRole,                ///< QString, empty when the photo can be used
     ExcludedRole,             ///< bool
     CaptionRole,              ///< QString
-    SizeRole,                 ///< QSize, upright pixels; empty until it was read
+    BesideCaptionRole,  ///< QString, of the text file beside the photo; lines are alternatives
+    SizeRole,           ///< QSize, upright pixels; empty until it was read
   };
   explicit PhotosModel(ProjectModel& project, QObject* parent = nullptr);
 
@@ -42,6 +43,8 @@ class PhotosModel : public QAbstractListModel {
   void summaryChanged();
   /// One sentence per file that was not taken.
   void refused(const QStringList& sentences);
+  /// What else a drop held: repeats, captions, masks.
+  void understood(const QString& sentence);
 
  private:
   void sync();

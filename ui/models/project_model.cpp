@@ -72,12 +72,12 @@ api::Result<void> ProjectModel::createSample(const QString& folder) {
   const QDir set(samples.filePath(sets.first()));
   const QString classWord =
       set.dirName().section(QLatin1Char('_'), -1).remove(QRegularExpression("[0-9]+$"));
-  auto photos = m_workspace.expandDrop({toPath(set.path())});
+  const auto photos = m_workspace.expandDrop({toPath(set.path())}).photos;
   edit([&](api::TrainRequest& recipe) {
     recipe.subject.name = toStd(set.dirName().section(QLatin1Char('_'), 0, 0));
     recipe.subject.classWord = toStd(classWord);
-    for (const auto& file : photos) {
-      if (auto copy = m_workspace.importPhoto(*m_project, file))
+    for (const auto& photo : photos) {
+      if (auto copy = m_workspace.importPhoto(*m_project, photo.file))
         recipe.photos.push_back({.file = *copy, .caption = {}, .crop = {}});
     }
   });

@@ -16,6 +16,7 @@ TrainingModel::TrainingModel(ProjectModel& project, EngineBridge& bridge, QObjec
   connect(&m_job, &Job::checkpoint, this, [this](const api::CheckpointSaved& saved) {
     Q_EMIT checkpointSaved(saved.step);
   });
+  connect(&m_job, &Job::advice, this, &TrainingModel::advised);
   connect(&m_job, &Job::warning, this, &TrainingModel::warned);
   connect(&m_job, &Job::changed, this, [this] {
     const api::Progress& progress = m_job.progress();

@@ -52,6 +52,7 @@ class TrainingModel : public QObject {
   /// Samples that were added to their curves.
   void curvesGrew(const std::vector<likeness::api::MetricSample>& samples);
   void checkpointSaved(qint64 step);
+  void advised(const likeness::api::Advice& advice);
   void warned(const likeness::api::Error& error);
   void runsChanged();
   void problemsChanged();

@@ -136,13 +136,7 @@ QWidget* CreatePage::makeSeedRow() {
   m_seed->setValidator(
       new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,15}")), m_seed));
   m_lock->setCheckable(true);
-  auto* row = new QWidget;
-  auto* layout = new QHBoxLayout(row);
-  layout->setContentsMargins(0, 0, 0, 0);
-  layout->setSpacing(2);
-  layout->addWidget(m_seed, 1);
-  layout->addWidget(m_lock);
-  layout->addWidget(m_dice);
+  auto* row = makeRow({m_seed, m_lock, m_dice}, 2);
   row->setFocusProxy(m_seed);
   return row;
 }
@@ -164,12 +158,7 @@ QWidget* CreatePage::makeControls() {
   m_prompt->setPlaceholderText(tr("{subject} on the moon"));
   m_negative->setObjectName("negativePrompt");
   m_negative->setPlaceholderText(tr("nothing"));
-  auto* prompt = new QWidget;
-  auto* promptRow = new QHBoxLayout(prompt);
-  promptRow->setContentsMargins(0, 0, 0, 0);
-  promptRow->setSpacing(2);
-  promptRow->addWidget(m_prompt, 1);
-  promptRow->addWidget(m_subject);
+  auto* prompt = makeRow({m_prompt, m_subject}, 2);
   prompt->setFocusProxy(m_prompt);
   addField(layout, tr("What to draw"), prompt, tr("{subject} stands for your subject."));
   m_prompt->setAccessibleName(tr("What to draw"));

@@ -166,12 +166,7 @@ QWidget* PhotosPage::makeSubjectCard() {
       m_token,
       tr("A rare short word that will mean your subject. It should be one token of the model."),
       2);
-  auto* base = new QWidget;
-  auto* baseRow = new QHBoxLayout(base);
-  baseRow->setContentsMargins(0, 0, 0, 0);
-  baseRow->setSpacing(4);
-  baseRow->addWidget(m_base, 1);
-  baseRow->addWidget(m_baseInfo);
+  auto* base = makeRow({m_base, m_baseInfo}, 4);
   base->setFocusProxy(m_base);
   addField(row,
            tr("Base model"),
@@ -265,6 +260,9 @@ void PhotosPage::connectFields() {
     m_message->showNote(
         tr("%n file(s) could not be used.", nullptr, static_cast<int>(sentences.size())),
         sentences.mid(0, 6).join(QLatin1Char('\n')));
+  });
+  connect(&m_photos, &PhotosModel::understood, this, [this](const QString& sentence) {
+    m_message->showNote(sentence);
   });
   connect(&m_project, &ProjectModel::opened, this, &PhotosPage::showProject);
   connect(&m_project, &ProjectModel::recipeChanged, this, &PhotosPage::showRecipe);
@@ -436,8 +434,12 @@ void PhotosPage::showSelection() {
   title->setFullText(index.data().toString());
   const QString caption = index.data(PhotosModel::CaptionRole).toString();
   if (m_caption->text().trimmed() != caption) m_caption->setText(caption);
-  m_caption->setPlaceholderText(fromStd(
-      api::renderPrompt(m_project.recipe().subject.subjectPrompt, m_project.recipe().subject)));
+  // What is used while the field is empty.
+  const api::SubjectOptions& subject = m_project.recipe().subject;
+  const std::string beside = toStd(index.data(PhotosModel::BesideCaptionRole).toString());
+  m_caption->setPlaceholderText(
+      fromStd(api::renderPrompt(beside.empty() ? subject.subjectPrompt : beside, subject))
+          .replace(QLatin1Char('\n'), QStringLiteral("  |  ")));
   const bool excluded = index.data(PhotosModel::ExcludedRole).toBool();
   m_exclude->setText(excluded ? tr("Use again") : tr("Leave out"));
   const QString error = index.data(PhotosModel::ErrorRole).toString();

@@ -48,6 +48,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_message(new MessageBar),
       m_full(new QRadioButton(tr("Whole model: the best likeness"))),
       m_lora(new QRadioButton(tr("Adapter (LoRA): faster, a small file"))),
+      m_word(new QRadioButton(tr("A new word alone: the smallest file, a rough likeness"))),
       m_strength(new ValueSlider("strength", 5, 10000, 5, 400)),
       m_prior(new ValueSlider("prior", 0, 10, 0.1, 2)),
       m_classCount(new QSpinBox),
@@ -56,6 +57,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_problems(new QLabel),
       m_estimate(makeHint()),
       m_status(new QLabel),
+      m_advice(makeHint()),
       m_classTitle(makeSection({})),
       m_sampleTitle(makeSection(tr("Samples during training"))),
       m_expert(new QToolButton),
@@ -132,17 +134,16 @@ QWidget* TrainPage::makeRecipe() {
 
 void TrainPage::addMethod(QVBoxLayout* layout) {
   layout->addWidget(makeSection(tr("What is trained")));
-  m_full->setObjectName("methodFull");
-  m_lora->setObjectName("methodLora");
-  layout->addWidget(m_full);
-  layout->addWidget(m_lora);
-  const auto choose = [this] {
-    m_project.edit([this](api::TrainRequest& recipe) {
-      recipe.training.method = m_lora->isChecked() ? api::Method::Lora : api::Method::Full;
+  using enum api::Method;
+  for (const auto& [button, name, method] : {std::tuple(m_full, "methodFull", Full),
+                                             std::tuple(m_lora, "methodLora", Lora),
+                                             std::tuple(m_word, "methodWord", TextualInversion)}) {
+    button->setObjectName(QLatin1String(name));
+    layout->addWidget(button);
+    connect(button, &QRadioButton::clicked, this, [this, chosen = method] {
+      m_project.edit([chosen](api::TrainRequest& recipe) { recipe.training.method = chosen; });
     });
-  };
-  connect(m_full, &QRadioButton::clicked, this, choose);
-  connect(m_lora, &QRadioButton::clicked, this, choose);
+  }
 }
 
 void TrainPage::addClass(QVBoxLayout* layout) {
@@ -195,6 +196,8 @@ QWidget* TrainPage::makeStart() {
   m_estimate->setObjectName("trainEstimate");
   m_status->setObjectName("trainStatus");
   m_status->setWordWrap(true);
+  m_advice->setObjectName("trainAdvice");
+  m_advice->hide();
   m_progress->setAccessibleName(tr("Progress"));
   m_stop->setIcon(icon("stop"));
   m_stop->setToolTip(tr("Finishes the step under way and saves; it can be continued later."));
@@ -207,6 +210,7 @@ QWidget* TrainPage::makeStart() {
   for (QWidget* widget : {static_cast<QWidget*>(m_problems),
                           static_cast<QWidget*>(m_status),
                           static_cast<QWidget*>(m_progress),
+                          static_cast<QWidget*>(m_advice),
                           static_cast<QWidget*>(m_estimate),
                           static_cast<QWidget*>(m_start),
                           static_cast<QWidget*>(m_stop)})
@@ -268,6 +272,10 @@ void TrainPage::connectModels() {
   connect(&m_training, &TrainingModel::curvesReset, this, &TrainPage::refillPlot);
   connect(&m_training, &TrainingModel::curvesGrew, m_loss, &LossPanel::append);
   connect(&m_training, &TrainingModel::checkpointSaved, &m_loss->plot(), &LossPlot::addCheckpoint);
+  connect(&m_training, &TrainingModel::advised, this, [this](const api::Advice& advice) {
+    m_advice->setText(Texts::forAdvice(advice));
+    m_advice->show();
+  });
   connect(&m_training, &TrainingModel::warned, this, [this](const api::Error& error) {
     m_message->showWarning(error);
   });
@@ -285,10 +293,14 @@ void TrainPage::showRecipe() {
   if (!m_project.isOpen()) return;
   const api::TrainRequest& recipe = m_project.recipe();
   const QSignalBlocker quiet(m_classCount);
-  (recipe.training.method == api::Method::Lora ? m_lora : m_full)->setChecked(true);
+  using enum api::Method;
+  const api::Method method = recipe.training.method;
+  (method == Lora ? m_lora : method == TextualInversion ? m_word : m_full)->setChecked(true);
   m_strength->setValue(recipe.training.passesPerPhoto);
   m_prior->setValue(recipe.prior.weight);
-  m_prior->setEnabled(recipe.prior.classImages > 0);
+  const bool protects = method != TextualInversion;  // a word changes nothing of the class
+  m_classCount->setEnabled(protects);
+  m_prior->setEnabled(protects && recipe.prior.classImages > 0);
   m_classCount->setValue(static_cast<int>(recipe.prior.classImages));
   const QString word = fromStd(recipe.subject.classWord);
   m_priorTitle->setText(word.isEmpty() ? tr("Protect the class") : tr("Protect “%1”").arg(word));
@@ -406,6 +418,7 @@ void TrainPage::offerResume() {
 }
 
 void TrainPage::refillPlot() {
+  m_advice->hide();
   m_loss->plot().clear();
   for (const api::Series series : LossPanel::kSeries)
     m_loss->plot().append(series, m_training.curve(series));

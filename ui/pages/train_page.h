@@ -51,11 +51,11 @@ class TrainPage : public QWidget {
   ProjectModel& m_project;
   TrainingModel& m_training;
   MessageBar* m_message;
-  QRadioButton *m_full, *m_lora;
+  QRadioButton *m_full, *m_lora, *m_word;
   ValueSlider *m_strength, *m_prior;
   QSpinBox* m_classCount;
-  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_classTitle,
-      *m_sampleTitle;
+  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_advice,
+      *m_classTitle, *m_sampleTitle;
   QToolButton* m_expert;
   OptionForm* m_form;
   QScrollArea* m_recipe;

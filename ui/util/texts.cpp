@@ -89,8 +89,25 @@ QString Texts::forSeries(api::Series series) {
       return TextsTr::tr("gradient norm");
     case api::Series::StepSeconds:
       return TextsTr::tr("seconds per step");
+    case api::Series::MemoryMiB:
+      return TextsTr::tr("memory");
+    case api::Series::LossBand1:
+      return TextsTr::tr("subject, clear");
+    case api::Series::LossBand2:
+      return TextsTr::tr("subject, rather clear");
+    case api::Series::LossBand3:
+      return TextsTr::tr("subject, rather noisy");
+    case api::Series::LossBand4:
+      return TextsTr::tr("subject, noisy");
+    case api::Series::ClassDrift:
+      return TextsTr::tr("class drift");
   }
   return {};
+}
+
+QString Texts::forAdvice(const api::Advice& advice) {
+  return fromStd(
+      api::fillAdvice(toStd(translated("Advice", api::adviceTemplate(advice.state))), advice));
 }
 
 QString Texts::option(std::string_view english) {

@@ -19,6 +19,7 @@ class Texts {
   static QString forFinding(const api::PhotoFinding& finding);
   static QString forStage(api::Stage stage);
   static QString forSeries(api::Series series);
+  static QString forAdvice(const api::Advice& advice);
   /// An option's label or help, in the window's language.
   static QString option(std::string_view english);
   /// "about 40 s", "about 4 min", "about 2 h"; empty for 0 or less.

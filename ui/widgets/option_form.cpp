@@ -21,9 +21,13 @@ QString sectionTitle(const std::string& section) {
   static const QHash<QString, const char*> titles{
       {"subject", QT_TRANSLATE_NOOP("OptionForm", "Words")},
       {"training", QT_TRANSLATE_NOOP("OptionForm", "Training")},
-      {"lora", QT_TRANSLATE_NOOP("OptionForm", "Adapter (LoRA)")},
+      {"lora", QT_TRANSLATE_NOOP("OptionForm", "Adapter")},
+      {"embedding", QT_TRANSLATE_NOOP("OptionForm", "New word")},
+      {"loss", QT_TRANSLATE_NOOP("OptionForm", "Loss and noise")},
+      {"data", QT_TRANSLATE_NOOP("OptionForm", "Pictures")},
       {"prior", QT_TRANSLATE_NOOP("OptionForm", "Class pictures")},
       {"optimizer", QT_TRANSLATE_NOOP("OptionForm", "Optimizer")},
+      {"memory", QT_TRANSLATE_NOOP("OptionForm", "Memory")},
       {"watch", QT_TRANSLATE_NOOP("OptionForm", "Samples and probe")},
       {"checkpoints", QT_TRANSLATE_NOOP("OptionForm", "Checkpoints")},
       {"compute", QT_TRANSLATE_NOOP("OptionForm", "Computing")}};

@@ -84,6 +84,15 @@ void addField(
   layout->addLayout(column, stretch);
 }
 
+QWidget* makeRow(std::initializer_list<QWidget*> widgets, int spacing) {
+  auto* row = new QWidget;
+  auto* layout = new QHBoxLayout(row);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->setSpacing(spacing);
+  for (QWidget* widget : widgets) layout->addWidget(widget, layout->isEmpty() ? 1 : 0);
+  return row;
+}
+
 void setTone(QWidget* widget, const char* tone) {
   widget->setProperty("tone", QLatin1String(tone));
   widget->style()->unpolish(widget);

@@ -6,6 +6,7 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QString>
+#include <initializer_list>
 
 class QBoxLayout;
 class QFormLayout;
@@ -34,6 +35,8 @@ void addField(QBoxLayout* layout,
               QWidget* field,
               const QString& help = {},
               int stretch = 0);
+/// Widgets beside each other without margins, as one field; the first takes the room.
+QWidget* makeRow(std::initializer_list<QWidget*> widgets, int spacing);
 /// Colours a label by what it says: "", "warning", "error", "success".
 void setTone(QWidget* widget, const char* tone);
 

@@ -105,7 +105,12 @@ void save(const nn::StableDiffusion& model, const Average& average, const fs::pa
   for (const auto& [key, value] : model.textEncoder.store->parameters()) text.emplace(key, *mean++);
   const fs::path fresh = out.string() + ".new";
   fs::remove_all(fresh);
-  if (auto saved = nn::saveStableDiffusion(model, fresh, at::kHalf, &unet, &text); !saved) {
+  if (auto saved = nn::saveStableDiffusion(
+          model,
+          fresh,
+          at::kHalf,
+          {{weights::NetworkKind::UNet, unet}, {weights::NetworkKind::TextEncoder, text}});
+      !saved) {
     std::fprintf(stderr, "%s\n", api::message(saved.error()).c_str());
     return;
   }
@@ -148,7 +153,7 @@ int main(int argc, char** argv) {
   add(*model.textEncoder.store, 0.6 * a.rate);
   api::OptimizerOptions options;
   options.beta2 = 0.99;
-  train::AdamW optimizer(std::move(trainables), options);
+  const auto optimizer = train::makeOptimizer(std::move(trainables), options, 0);
   Average average(values);
   at::manual_seed(
       static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()));
@@ -177,19 +182,19 @@ int main(int argc, char** argv) {
     const at::Tensor ratio = snr.index_select(0, t);
     (each * ratio.clamp_max(5) / ratio).mean().backward();  // min-SNR weighting, gamma 5
 
-    const auto norm = optimizer.gradientNorm();
+    const auto norm = optimizer->gradientNorm();
     if (!norm.nonFiniteKey.empty()) {
       std::fprintf(stderr,
                    "step %lld: %s is not finite, left out\n",
                    static_cast<long long>(step),
                    norm.nonFiniteKey.c_str());
-      optimizer.dropGradients();
+      optimizer->dropGradients();
       continue;
     }
     const double warmth = std::min(1.0, static_cast<double>(step + 1) / 100);
-    optimizer.step(step + 1,
-                   warmth * (0.03 + 0.97 * 0.5 * (1 + std::cos(std::numbers::pi * done))),
-                   std::min(1.0, 1 / (norm.value + 1e-6)));
+    optimizer->step(step + 1,
+                    warmth * (0.03 + 0.97 * 0.5 * (1 + std::cos(std::numbers::pi * done))),
+                    std::min(1.0, 1 / (norm.value + 1e-6)));
     average.update();
     lossSum += each.mean().item<double>();
     if (step % 50 == 49) {

@@ -71,19 +71,29 @@ TEST(FieldTables, EveryMemberHasARow) {
   const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10] = SamplingOptions{};
   const std::size_t sampling = count(b1, b2, b3, b4, b5, b6, b7, b8, b9, b10);
   EXPECT_EQ(fields<SamplingOptions>().size(), sampling);
-  const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14] = TrainingOptions{};
+  const auto& [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18] =
+      TrainingOptions{};
   EXPECT_EQ(fields<TrainingOptions>().size(),
-            count(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14));
-  const auto& [d1, d2, d3, d4] = LoraOptions{};
-  EXPECT_EQ(fields<LoraOptions>().size(), count(d1, d2, d3, d4));
-  const auto& [e1, e2, e3, e4] = PriorOptions{};
-  EXPECT_EQ(fields<PriorOptions>().size(), count(e1, e2, e3, e4) - 1 + sampling);
-  const auto& [f1, f2, f3, f4] = OptimizerOptions{};
-  EXPECT_EQ(fields<OptimizerOptions>().size(), count(f1, f2, f3, f4));
-  const auto& [g1, g2, g3, g4, g5] = WatchOptions{};
-  EXPECT_EQ(fields<WatchOptions>().size(), count(g1, g2, g3, g4, g5) - 1 + sampling);
-  const auto& [h1, h2] = CheckpointOptions{};
-  EXPECT_EQ(fields<CheckpointOptions>().size(), count(h1, h2));
+            count(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18));
+  const auto& [d1, d2, d3, d4, d5, d6, d7, d8] = LoraOptions{};
+  EXPECT_EQ(fields<LoraOptions>().size(), count(d1, d2, d3, d4, d5, d6, d7, d8));
+  const auto& [e1, e2, e3, e4, e5] = PriorOptions{};
+  EXPECT_EQ(fields<PriorOptions>().size(), count(e1, e2, e3, e4, e5) - 1 + sampling);
+  const auto& [f1, f2, f3, f4, f5, f6] = OptimizerOptions{};
+  EXPECT_EQ(fields<OptimizerOptions>().size(), count(f1, f2, f3, f4, f5, f6));
+  const auto& [g1, g2, g3, g4, g5, g6, g7] = WatchOptions{};
+  EXPECT_EQ(fields<WatchOptions>().size(), count(g1, g2, g3, g4, g5, g6, g7) - 1 + sampling);
+  const auto& [h1, h2, h3] = CheckpointOptions{};
+  EXPECT_EQ(fields<CheckpointOptions>().size(), count(h1, h2, h3));
+  const auto& [j1, j2, j3, j4] = EmbeddingOptions{};
+  EXPECT_EQ(fields<EmbeddingOptions>().size(), count(j1, j2, j3, j4));
+  const auto& [k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15] = LossOptions{};
+  EXPECT_EQ(fields<LossOptions>().size(),
+            count(k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15));
+  const auto& [l1, l2, l3, l4, l5] = DataOptions{};
+  EXPECT_EQ(fields<DataOptions>().size(), count(l1, l2, l3, l4, l5));
+  const auto& [m1, m2, m3, m4] = MemoryOptions{};
+  EXPECT_EQ(fields<MemoryOptions>().size(), count(m1, m2, m3, m4));
   const auto& [i1, i2, i3, i4] = ComputeOptions{};
   EXPECT_EQ(fields<ComputeOptions>().size(), count(i1, i2, i3, i4));
 }

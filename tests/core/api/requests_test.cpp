@@ -71,6 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
                     for (auto& p : r.photos) p.excluded = true;
                   }},
         TrainCase{"photos[1].file", MissingValue, [](auto& r) { r.photos[1].file.clear(); }},
+        TrainCase{"photos[0].repeats", OutOfRange, [](auto& r) { r.photos[0].repeats = 0; }},
         TrainCase{"photos[0].crop",
                   OutOfRange,
                   [](auto& r) {
@@ -104,6 +105,17 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto& r) { r.training.passesPerPhoto = NAN; }},
         TrainCase{"training.lrWarmup", OutOfRange, [](auto& r) { r.training.lrWarmup = 1.5; }},
         TrainCase{"training.seed", OutOfRange, [](auto& r) { r.training.seed = -1; }},
+        TrainCase{"loss.timestepMin",
+                  OutOfRange,
+                  [](auto& r) { r.loss.timestepMin = r.loss.timestepMax = 500; }},
+        TrainCase{"loss.captionDropout",
+                  BadCombination,
+                  [](auto& r) { r.embedding.vectors = 1, r.loss.captionDropout = 0.1; }},
+        TrainCase{"loss.captionDropout",
+                  BadCombination,
+                  [](auto& r) {
+                    r.training.method = Method::TextualInversion, r.loss.captionDropout = 0.1;
+                  }},
         TrainCase{"training.textEncoderLearningRate",
                   BadCombination,
                   [](auto& r) {
@@ -114,9 +126,52 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto& r) {
                     r.training.trainTextEncoder = false, r.training.textEncoderLearningRate = 1e-6;
                   }},
+        TrainCase{
+            "training.textEncoderStop",
+            BadCombination,
+            [](auto& r) { r.training.method = Method::Lora, r.training.textEncoderStop = 0.5; }},
+        TrainCase{"training.textEncoderStop",
+                  BadCombination,
+                  [](auto& r) { r.embedding.vectors = 1, r.training.textEncoderStop = 0.2; }},
+        TrainCase{"embedding.embeddingPart",
+                  OutOfRange,
+                  [](auto& r) { r.embedding.vectors = 1, r.embedding.part = 0; }},
+        TrainCase{"embedding.embeddingLearningRate",
+                  OutOfRange,
+                  [](auto& r) { r.embedding.vectors = 1, r.embedding.learningRate = 0; }},
+        TrainCase{"embedding.embeddingLearningRate",
+                  OutOfRange,
+                  [](auto& r) {
+                    r.training.method = Method::TextualInversion, r.embedding.learningRate = 0;
+                  }},
         TrainCase{"lora.loraLearningRate",
                   OutOfRange,
                   [](auto& r) { r.training.method = Method::Lora, r.lora.learningRate = 0; }},
+        TrainCase{"optimizer.optimizerKind",
+                  BadCombination,
+                  [](auto& r) { r.optimizer.kind = OptimizerKind::Prodigy; }},
+        TrainCase{"memory.stepInBackward",
+                  BadCombination,
+                  [](auto& r) {
+                    r.optimizer.kind = OptimizerKind::Prodigy, r.training.learningRate = 1;
+                    r.memory.stepInBackward = true, r.training.maxGradNorm = 0;
+                  }},
+        TrainCase{"memory.bf16Weights",
+                  BadCombination,
+                  [](auto& r) {
+                    r.optimizer.kind = OptimizerKind::ScheduleFree, r.memory.bf16Weights = true;
+                  }},
+        TrainCase{"optimizer.ema",
+                  BadCombination,
+                  [](auto& r) { r.optimizer.ema = 0.9, r.memory.bf16Weights = true; }},
+        TrainCase{
+            "optimizer.ema",
+            BadCombination,
+            [](auto& r) { r.optimizer.kind = OptimizerKind::ScheduleFree, r.optimizer.ema = 0.9; }},
+        TrainCase{
+            "optimizer.beta1",
+            OutOfRange,
+            [](auto& r) { r.optimizer.kind = OptimizerKind::ScheduleFree, r.optimizer.beta1 = 0; }},
         TrainCase{"lora.rank", OutOfRange, [](auto& r) { r.lora.rank = 0; }},
         TrainCase{"lora.targets",
                   MissingValue,

@@ -48,6 +48,15 @@ TEST(Random, StaysTheSameForGood) {
   EXPECT_FLOAT_EQ(values[2], 0.368548572f);
 }
 
+TEST(Random, WordsAreTheBlocksInTurn) {
+  const Random random(3, Purpose::Test, 4, 5);
+  const std::uint64_t first = 0xfffffffe;  // the carry into the upper word of the counter
+  std::vector<std::uint32_t> words(4 * 21);
+  random.words(first, words);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    EXPECT_EQ(words[i], random.block(first + i / 4)[i % 4]) << i;
+}
+
 TEST(Random, NormalMatchesBoxMullerByTheLibrary) {
   const Random random(7, Purpose::Test);
   std::vector<float> values(20000);

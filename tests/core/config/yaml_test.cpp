@@ -25,14 +25,15 @@ TrainRequest unusual() {
                api::CropRect{0.125, 0, 1.0 / 3, 0.5},
                false},
               {"photos/für élise: 2.png", "", {}, true},
-              {"- [x] {y}.jpg", "line one\nline two\ttab", {}, false}};
+              {"- [x] {y}.jpg", "line one\nline two\ttab", {}, false, "masks/y: 1.png", 7}};
   int i = 0;
   const auto spoil = [&]<class S>(const char*, S& options) {
     for (const api::Field<S>& row : api::fields<S>()) {
       ++i;
       const api::FieldValue value = row.get(options);
       if (const auto* b = std::get_if<bool>(&value)) row.set(options, !*b);
-      if (const auto* n = std::get_if<std::int64_t>(&value)) row.set(options, *n + 1);
+      if (const auto* n = std::get_if<std::int64_t>(&value))
+        row.set(options, static_cast<double>(*n) < row.max ? *n + 1 : *n - 1);
       if (const auto* d = std::get_if<double>(&value))
         row.set(options, std::min(row.max, *d / 3 + row.min + 1e-7));
       if (const auto* s = std::get_if<std::string>(&value))
@@ -93,7 +94,7 @@ TEST(Yaml, CommentsHoldEveryHelp) {
       EXPECT_THAT(text, HasSubstr("\n  " + std::string(row.key) + ": "));
     }
   });
-  EXPECT_THAT(text, HasSubstr("One of full, lora."));
+  EXPECT_THAT(text, HasSubstr("One of full, lora, textual-inversion."));
 }
 
 TEST(Yaml, OverlaysWhatIsThere) {
@@ -120,12 +121,15 @@ TEST(Yaml, OverlaysWhatIsThere) {
 TEST(Yaml, RelativePathsBelongToTheFile) {
   const TempFolder folder;
   support::put(folder / "sub/my.yaml",
-               "base: ../model\nphotos: [a.jpg, /abs/b.jpg]\ncacheFolder: cache\n");
+               "base: ../model\nphotos: [{file: a.jpg, mask: m.png}, /abs/b.jpg]\n"
+               "cacheFolder: cache\nprior: {classFolder: dogs}\n");
   TrainRequest request;
   ASSERT_TRUE(applyYamlFile(request, folder / "sub/my.yaml"));
   EXPECT_EQ(request.base.path, (folder / "model").string());
   EXPECT_EQ(request.photos[0].file, folder / "sub/a.jpg");
+  EXPECT_EQ(request.photos[0].mask, folder / "sub/m.png");
   EXPECT_EQ(request.photos[1].file, fs::path("/abs/b.jpg"));
+  EXPECT_EQ(request.prior.folder, folder / "sub/dogs");
   EXPECT_EQ(request.cacheFolder, folder / "sub/cache");
   support::put(folder / "sub/my.yaml", "base: starter\n");
   ASSERT_TRUE(applyYamlFile(request, folder / "sub/my.yaml"));
@@ -181,6 +185,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"subject: {class: [dog]}", WrongType, "subject.class", "text"},
         BadFile{"photos: a.jpg", WrongType, "photos", "a list"},
         BadFile{"photos: [[a.jpg]]", WrongType, "photos[0]", "a section"},
+        BadFile{
+            "photos: [{file: a, repeats: 1.5}]", WrongType, "photos[0].repeats", "whole number"},
         BadFile{
             "photos: [{file: a, crop: [0, 0, 1]}]", WrongType, "photos[0].crop", "four numbers"},
         BadFile{

@@ -3,18 +3,23 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
 namespace likeness::data {
 namespace {
 
-DataPlan somePlan() { return {5, 4, 7, 2, 1000, true}; }
+DataPlan somePlan() {
+  DataPlan plan{5, std::vector<PlanPicture>(4), std::vector<PlanPicture>(7), 2, 2, 1000, true, 1};
+  return plan;
+}
 
 TEST(DataPlanTest, EveryEpochVisitsEachPictureOnceInItsOwnOrder) {
   const auto plan = somePlan();
   for (const Half half : {Half::Subject, Half::Class}) {
-    const std::int64_t count = half == Half::Subject ? plan.photos : plan.classPictures;
+    const auto count = static_cast<std::int64_t>(
+        (half == Half::Subject ? plan.photos : plan.classPictures).size());
     std::set<std::vector<std::int64_t>> orders;
     std::vector<std::int64_t> order;
     for (std::int64_t sample = 0; sample < 10 * count; ++sample) {
@@ -66,6 +71,67 @@ TEST(DataPlanTest, TimestepsCoverTheScheduleEvenly) {
   for (const auto& [tenth, count] : tenths) EXPECT_NEAR(count, 1000, 150) << tenth;
 }
 
+TEST(DataPlanTest, TimestepsStayInTheirRangeOfAnySchedule) {
+  for (const auto distribution :
+       {api::TimestepDistribution::Uniform, api::TimestepDistribution::LogitNormal})
+    for (const std::int64_t length : {1000, 50}) {
+      auto plan = somePlan();
+      plan.trainTimesteps = length;
+      plan.loss.timesteps = distribution;
+      plan.loss.timestepSpread = 3;
+      plan.loss.timestepMin = 200;
+      plan.loss.timestepMax = 300;
+      std::set<std::int64_t> drawn;
+      for (std::int64_t step = 0; step < 2000; ++step)
+        drawn.insert(plan.draw(step, 1, Half::Class).timestep);
+      EXPECT_EQ(*drawn.begin(), length / 5);
+      EXPECT_EQ(*drawn.rbegin(), length * 3 / 10 - 1);
+    }
+  // A range of less than one level is that level.
+  auto plan = somePlan();
+  plan.trainTimesteps = 50;
+  plan.loss.timestepMin = 213;
+  plan.loss.timestepMax = 214;
+  for (std::int64_t step = 0; step < 20; ++step)
+    EXPECT_EQ(plan.draw(step, 0, Half::Subject).timestep, 10);
+}
+
+/// Against the distribution function: P(t < x) = Phi((logit(x) - mean) / spread).
+TEST(DataPlanTest, LogitNormalTimestepsHaveTheirMeanAndSpread) {
+  constexpr std::int64_t kDraws = 20000;
+  for (const auto& [mean, spread] :
+       {std::pair(0.0, 1.0), std::pair(1.0, 1.0), std::pair(-0.5, 0.3)}) {
+    auto plan = somePlan();
+    plan.loss.timesteps = api::TimestepDistribution::LogitNormal;
+    plan.loss.timestepMean = mean;
+    plan.loss.timestepSpread = spread;
+    std::vector<double> below(9);
+    for (std::int64_t step = 0; step < kDraws; ++step) {
+      const auto t = plan.draw(step, 0, Half::Subject).timestep;
+      for (std::size_t i = 0; i < below.size(); ++i)
+        below[i] += t < 100 * static_cast<std::int64_t>(i + 1);
+    }
+    for (std::size_t i = 0; i < below.size(); ++i) {
+      const double x = 0.1 * static_cast<double>(i + 1);
+      const double z = (std::log(x / (1 - x)) - mean) / spread;
+      EXPECT_NEAR(below[i] / kDraws, std::erfc(-z / std::sqrt(2)) / 2, 0.012) << mean << " " << x;
+    }
+  }
+}
+
+TEST(DataPlanTest, CaptionsAreDroppedAsOftenAsAskedInBothHalves) {
+  auto plan = somePlan();
+  for (const double part : {0.0, 0.1, 1.0}) {
+    plan.loss.captionDropout = part;
+    for (const Half half : {Half::Subject, Half::Class}) {
+      int dropped = 0;
+      for (std::int64_t step = 0; step < 2000; ++step)
+        dropped += plan.draw(step, 0, half).withoutCaption;
+      EXPECT_NEAR(dropped, 2000 * part, part == 0.1 ? 45 : 0);
+    }
+  }
+}
+
 TEST(DataPlanTest, PhotosAreMirroredHalfTheTimeAndClassPicturesNever) {
   auto plan = somePlan();
   int mirrored = 0;
@@ -77,6 +143,81 @@ TEST(DataPlanTest, PhotosAreMirroredHalfTheTimeAndClassPicturesNever) {
   plan.flip = false;
   for (std::int64_t step = 0; step < 100; ++step)
     EXPECT_FALSE(plan.draw(step, 0, Half::Subject).flip);
+}
+
+TEST(DataPlanTest, PhotosAreRepeatedWithinAnEpoch) {
+  auto plan = somePlan();
+  plan.photos[1].repeats = 3;
+  std::map<std::int64_t, int> visited;
+  for (std::int64_t step = 0; step < 3 * 10; ++step)  // ten epochs of six
+    for (std::int64_t position : {0, 1})
+      ++visited[plan.draw(step, position, Half::Subject).picture];
+  EXPECT_EQ(visited, (std::map<std::int64_t, int>{{0, 10}, {1, 30}, {2, 10}, {3, 10}}));
+}
+
+TEST(DataPlanTest, PromptsAndCopiesAreDrawnByStepAndPlace) {
+  auto plan = somePlan();
+  plan.photos[0].prompts = 3;
+  plan.copies = 4;
+  std::map<std::int64_t, int> prompts, versions;
+  for (std::int64_t step = 0; step < 600; ++step) {
+    const Draw draw = plan.draw(step, step % 2, Half::Subject);
+    ++versions[draw.version];
+    if (draw.picture == 0)
+      ++prompts[draw.prompt];
+    else
+      EXPECT_EQ(draw.prompt, 0);
+    EXPECT_EQ(plan.draw(step, 0, Half::Class).version, 0);
+  }
+  ASSERT_EQ(prompts.size(), 3U);
+  ASSERT_EQ(versions.size(), 4U);
+  for (const auto& [prompt, count] : prompts) EXPECT_NEAR(count, 50, 20) << prompt;
+  for (const auto& [version, count] : versions) EXPECT_NEAR(count, 150, 40) << version;
+}
+
+TEST(DataPlanTest, ASingleShapeIsTheOrderItself) {
+  for (const std::int64_t batchSize : {1, 2, 3}) {
+    auto plan = somePlan();
+    plan.batchSize = batchSize;
+    plan.globalBatch = 6;
+    for (std::int64_t sample = 0; sample < 60; ++sample)
+      EXPECT_EQ(plan.draw(sample / 6, sample % 6, Half::Subject).picture,
+                epochOrder(5, Half::Subject, sample / 4, 4)[static_cast<std::size_t>(sample % 4)]);
+  }
+}
+
+TEST(DataPlanTest, BatchesHaveOneShapeAndEpochsEveryPhoto) {
+  auto plan = somePlan();
+  plan.photos = {{1, 1, 0}, {2, 1, 1}, {1, 1, 0}, {1, 1, 2}, {1, 1, 1}};  // 2, 3 and 1 visits
+  const auto pictureAt = [&](std::int64_t sample) {
+    return plan.draw(sample / plan.globalBatch, sample % plan.globalBatch, Half::Subject).picture;
+  };
+  for (const std::int64_t batchSize : {1, 2, 4}) {
+    plan.batchSize = batchSize;
+    plan.globalBatch = 2 * batchSize;
+    std::map<std::int64_t, int> visited;
+    for (std::int64_t sample = 0; sample < 10 * 6 * batchSize; ++sample) {
+      const std::int64_t step = sample / plan.globalBatch, position = sample % plan.globalBatch;
+      const std::int64_t picture = pictureAt(sample);
+      const auto shape = plan.photos[static_cast<std::size_t>(picture)].shape;
+      ++visited[picture];
+      EXPECT_EQ(shape, plan.shape(step, position));
+      EXPECT_EQ(plan.photos[static_cast<std::size_t>(pictureAt(sample - sample % batchSize))].shape,
+                shape);
+      EXPECT_EQ(plan.draw(step, position, Half::Class).version, shape);
+      if (batchSize == 1) {
+        const auto order = epochOrder(5, Half::Subject, sample / 6, 6);
+        constexpr std::int64_t kPictures[]{0, 1, 1, 2, 3, 4};
+        EXPECT_EQ(picture, kPictures[order[static_cast<std::size_t>(sample % 6)]])
+            << "the shapes change nothing";
+      }
+    }
+    // Whole passes: batchSize epochs leave no photo waiting.
+    const int passes = static_cast<int>(10 * batchSize);
+    EXPECT_EQ(visited,
+              (std::map<std::int64_t, int>{
+                  {0, passes}, {1, 2 * passes}, {2, passes}, {3, passes}, {4, passes}}));
+  }
 }
 
 }  // namespace

@@ -32,13 +32,6 @@ class ConvertTest : public testing::Test {
     request.dtype = dtype;
     return convertModel(request, m_resources, m_reporter);
   }
-  weights::StoredModel open(const fs::path& path) {
-    weights::ModelFiles files{path};
-    files.vocabulary = m_resources / "clip";
-    auto model = weights::openModel(files);
-    EXPECT_TRUE(model) << api::message(model.error());
-    return std::move(model).value();
-  }
   static std::vector<std::byte> bytes(const weights::StoredTensor& tensor) {
     std::vector<std::byte> data(tensor.info.end - tensor.info.begin);
     EXPECT_TRUE(tensor.read(data));
@@ -62,7 +55,7 @@ TEST_F(ConvertTest, ThereAndBackIsBitExactForEveryFamily) {
     const auto back = convert(folder, api::ModelForm::SingleFile, second);
     ASSERT_TRUE(back) << api::message(back.error());
     EXPECT_FALSE(fs::exists(second.string() + ".partial"));
-    const auto before = open(first), after = open(second);
+    const auto before = support::openModel(first), after = support::openModel(second);
     EXPECT_EQ(after.family, family);
     ASSERT_EQ(before.networks.size(), after.networks.size());
     for (const auto& [kind, network] : before.networks) {
@@ -82,7 +75,7 @@ TEST_F(ConvertTest, AnotherNumberFormatIsWrittenForEveryTensor) {
       static_cast<double>(fs::file_size(second)) / static_cast<double>(fs::file_size(first)),
       2,
       0.05);
-  for (const auto& [kind, network] : open(second).networks)
+  for (const auto& [kind, network] : support::openModel(second).networks)
     for (const auto& [key, tensor] : network.tensors)
       EXPECT_EQ(tensor.info.dtype, weights::ScalarType::F32) << key;
 }

@@ -58,18 +58,11 @@ class MergeTest : public testing::Test {
     EXPECT_EQ(done.error().code, api::ErrorCode::BadCombination);
     return api::message(done.error());
   }
-  weights::StoredModel open(const fs::path& path) {
-    weights::ModelFiles files{path};
-    files.vocabulary = m_resources / "clip";
-    auto model = weights::openModel(files);
-    EXPECT_TRUE(model) << api::message(model.error());
-    return std::move(model).value();
-  }
   /// Visits every tensor of the first with those of the others.
   template <class Visit>
   void compare(const std::vector<fs::path>& paths, const Visit& visit) {
     std::vector<weights::StoredModel> models;
-    for (const fs::path& path : paths) models.push_back(open(path));
+    for (const fs::path& path : paths) models.push_back(support::openModel(path));
     std::size_t count = 0;
     for (const auto& [kind, network] : models.front().networks)
       for (const auto& [key, tensor] : network.tensors) {
@@ -107,7 +100,7 @@ TEST_F(MergeTest, AWeightedSumIsThatOfFp64ForEveryFamily) {
     merging.ratio = 0.3;
     merging.dtype = api::FileDType::Fp32;
     mustMerge(merging);
-    EXPECT_EQ(open(out).family, family);
+    EXPECT_EQ(support::openModel(out).family, family);
     compare({out, a, b}, [&](const auto& t, const std::string& key) {
       EXPECT_EQ(t[0].scalar_type(), at::kFloat);
       // Values are under 2: three roundings of fp32.
@@ -130,9 +123,9 @@ TEST_F(MergeTest, TheDifferenceOfTwoIsAddedAndRoundedOnce) {
     // Values are under 5: half a step of fp16.
     EXPECT_LE(error(t[0], sum), 2.1e-3) << key;
   });
-  EXPECT_EQ(open(out).metadata.at("modelspec.merged_from"),
+  EXPECT_EQ(support::openModel(out).metadata.at("modelspec.merged_from"),
             "a.safetensors, b.safetensors, c.safetensors");
-  EXPECT_EQ(open(out).metadata.at("modelspec.title"), "sum");
+  EXPECT_EQ(support::openModel(out).metadata.at("modelspec.title"), "sum");
 }
 
 TEST_F(MergeTest, TheEndsAreTheModelsThemselvesBitForBit) {

@@ -162,7 +162,7 @@ TEST_F(Photo, readsPaletteWithTransparency) {
                 1,
                 {.palette = true, .icc = {}}));
   ASSERT_TRUE(photo.has_value());
-  EXPECT_TRUE(photo->hadAlpha);
+  EXPECT_FALSE(photo->alpha.empty());
   EXPECT_EQ(at(photo->image, 0, 0), kRed);
   EXPECT_EQ(at(photo->image, 2, 0), kBlue);
   EXPECT_EQ(at(photo->image, 3, 0), kWhite);
@@ -184,7 +184,7 @@ TEST_F(Photo, compositesAlphaOnWhite) {
   for (const std::string& file : {test::png(pixels, 8, 8, 4), test::webp(pixels, 8, 8, 4)}) {
     const auto photo = read(file);
     ASSERT_TRUE(photo.has_value());
-    EXPECT_TRUE(photo->hadAlpha);
+    EXPECT_FALSE(photo->alpha.empty());
     EXPECT_EQ(at(photo->image, 0, 0), kWhite);
     expectNear(at(photo->image, 7, 0), {255, 127, 127}, 1);
   }

@@ -8,6 +8,7 @@
 #include "core/weights/model_configs.h"
 #include "tests/core/nn/golden_networks.h"
 #include "tests/core/nn/tiny.h"
+#include "tests/support/expect_within.h"
 
 namespace likeness::nn::test {
 namespace {
@@ -76,9 +77,12 @@ class AdapterGolden : public testing::Test {
         network<ClipTextModel>(mergedWeights(*model.textEncoder.store), m_configs.text);
     return outputs(*unet.model, *text.model);
   }
-  static void expectNear(const Outputs& a, const Outputs& b, double tolerance = kTolerance) {
-    EXPECT_LE(relativeError(a.unet, b.unet), tolerance);
-    EXPECT_LE(relativeError(a.text, b.text), tolerance);
+  static void expectNear(const std::string& what,
+                         const Outputs& a,
+                         const Outputs& b,
+                         double tolerance = kTolerance) {
+    support::expectWithin(what, relativeError(a.unet, b.unet), tolerance);
+    support::expectWithin(what, relativeError(a.text, b.text), tolerance);
   }
 
   /// A recorded adapter as it lies on a person's disk, and what it does.
@@ -123,8 +127,8 @@ TEST_F(AdapterGolden, EveryDialectAndKindGivesWhatItsProgramGives) {
     auto with = model();
     const Recorded golden = recorded(name);
     attach(with, golden.file);
-    expectNear(outputs(with), golden.outputs);
-    expectNear(merged(with), golden.outputs);
+    expectNear(name, outputs(with), golden.outputs);
+    expectNear(name + ".merged", merged(with), golden.outputs);
   }
 }
 
@@ -139,9 +143,9 @@ TEST_F(AdapterGolden, StrengthsAreLiveAndMergedEqualsLive) {
     for (const double strength : {0.6, -0.3, 1.0}) {
       setAdapterStrength(*with.unet.store, 0, strength);
       setAdapterStrength(*with.textEncoder.store, 0, strength);
-      expectNear(outputs(with), merged(with));
+      expectNear(name, outputs(with), merged(with));
     }
-    expectNear(outputs(with), golden.outputs);
+    expectNear(name, outputs(with), golden.outputs);
   }
 }
 
@@ -151,12 +155,12 @@ TEST_F(AdapterGolden, SeveralOfDifferentKindsStandBesideEachOther) {
   for (const char* name : kinds) attach(with, recorded(name).file, 0.4);
   EXPECT_EQ(adapterCount(*with.unet.store), 5u);
   const Outputs all = outputs(with);
-  expectNear(all, merged(with));
+  expectNear("merged", all, merged(with));
   // Their changes add up, whatever the order of files.
   auto other = model();
   for (const char* name : {"peft_dora", "loha", "kohya", "lokr_dora", "locon_tucker"})
     attach(other, recorded(name).file, 0.4);
-  expectNear(all, outputs(other));
+  expectNear("order", all, outputs(other));
   // Each is turned off under its own number, though it is on a few layers only.
   for (const std::size_t number : {0, 1, 3, 4}) {
     setAdapterStrength(*with.unet.store, number, 0);
@@ -164,7 +168,7 @@ TEST_F(AdapterGolden, SeveralOfDifferentKindsStandBesideEachOther) {
   }
   auto alone = model();
   attach(alone, recorded("loha").file, 0.4);
-  expectNear(outputs(with), outputs(alone), 1e-6);
+  expectNear("alone", outputs(with), outputs(alone), 1e-6);
 }
 
 TEST_F(AdapterGolden, HalfPrecisionRoundsAndNothingMore) {

@@ -36,16 +36,30 @@ Golden readGolden(const std::string& file) {
   auto tensors = tensor::loadSafetensors(file);
   EXPECT_TRUE(tensors) << (tensors ? "" : api::message(tensors.error()));
   if (!opened || !tensors) return {};
-  Golden golden{std::move(*tensors), opened->metadata().at("config"), {}};
-  golden.configFile = std::filesystem::path(testing::TempDir()) /
-                      (std::filesystem::path(file).stem().string() + ".json");
+  Golden golden{std::move(*tensors),
+                opened->metadata().at("config"),
+                {},
+                std::filesystem::path(file).stem().string()};
+  golden.configFile = std::filesystem::path(testing::TempDir()) / (golden.name + ".json");
   EXPECT_TRUE(base::writeFile(golden.configFile, golden.config));
   return golden;
+}
+
+bool recordsGradients(const std::string& file) {
+  const auto opened = weights::SafetensorsFile::open(file);
+  return opened && std::ranges::any_of(opened->tensors(), [](const auto& tensor) {
+           return tensor.first.starts_with("grad/");
+         });
 }
 
 double relativeError(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor wanted = b.to(at::kDouble);
   return ((a.detach().to(at::kDouble) - wanted).norm() / wanted.norm()).item<double>();
+}
+
+double largestError(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor wanted = b.to(at::kDouble);
+  return ((a.detach().to(at::kDouble) - wanted).abs().max() / wanted.abs().max()).item<double>();
 }
 
 void expectGradients(const tensor::StateDict& parameters,

@@ -16,19 +16,24 @@ struct Golden {
   tensor::StateDict tensors;
   std::string config;
   std::filesystem::path configFile;
+  std::string name;  ///< of the file
 
   /// Tensors whose name begins with `prefix`, without it.
   tensor::StateDict part(const std::string& prefix) const;
-  const at::Tensor& at(const std::string& name) const { return tensors.at(name); }
+  const at::Tensor& at(const std::string& key) const { return tensors.at(key); }
 };
 
 /// Files "KIND_*.safetensors" in $LIKENESS_GOLDEN_NETWORKS, else tests/golden/networks. Never
 /// empty: a missing folder fails.
 std::vector<std::string> goldenFiles(const std::string& kind);
 Golden readGolden(const std::string& file);
+/// Networks of real size are recorded without: their outputs alone are compared, in fp32.
+bool recordsGradients(const std::string& file);
 
 /// |a - b| / |b| in the 2-norm.
 double relativeError(const at::Tensor& a, const at::Tensor& b);
+/// max |a - b| / max |b|.
+double largestError(const at::Tensor& a, const at::Tensor& b);
 /// Every gradient of `parameters` against grad/KEY: |a - b| <= part (|b| + floor |all gradients|).
 /// The floor is for gradients that are exactly zero (biases of keys): they come out as rounding
 /// noise in any program.

@@ -110,7 +110,11 @@ TEST_F(SaveFolder, TheIndexNamesOnlyWhatWasWritten) {
 TEST_F(SaveFolder, OtherValuesTakeTheirPlace) {
   const auto other = mustLoad(support::makeTinyModel(m_folder / "other", {.seed = 2}));
   const auto unet = other.unet.store->stateDict(), text = other.textEncoder.store->stateDict();
-  ASSERT_TRUE(saveStableDiffusion(m_loaded, m_out, at::kFloat, &unet, &text));
+  ASSERT_TRUE(saveStableDiffusion(
+      m_loaded,
+      m_out,
+      at::kFloat,
+      {{weights::NetworkKind::UNet, unet}, {weights::NetworkKind::TextEncoder, text}}));
   EXPECT_TRUE(equal(mustRead(m_out / weightFiles[0]), unet));
   EXPECT_TRUE(equal(mustRead(m_out / weightFiles[1]), m_loaded.vae.store->stateDict()));
   EXPECT_TRUE(equal(mustRead(m_out / weightFiles[2]), text));

@@ -73,6 +73,61 @@ TEST(StateDict, AStopLeavesNothing) {
   EXPECT_TRUE(loadSafetensors(file, {}, stop.get_token())->empty());
 }
 
+/// Values in no order, of every sign, that no type of 8 bits overflows at.
+at::Tensor scattered(at::IntArrayRef shape) {
+  return at::arange(c10::multiply_integers(shape), at::kDouble)
+      .mul(0.7391)
+      .sin()
+      .mul(3)
+      .view(shape);
+}
+
+TEST(LoadNetwork, EveryTypeAndShapeComesAsItsFileHasIt) {
+  // One dimension, a matrix, windows, a matrix as windows of one, nothing, one value; the last two
+  // are cut into several pieces, of which the last is smaller.
+  const std::vector<std::vector<std::int64_t>> shapes{
+      {7}, {3, 5}, {4, 3, 3, 3}, {4, 6, 1, 1}, {0, 2}, {}, {1201, 401}, {163, 97, 3, 3}};
+  for (const auto from :
+       {at::kFloat8_e4m3fn, at::kFloat8_e5m2, at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
+    StateDict tensors;
+    for (const auto& shape : shapes)
+      tensors.emplace(c10::str(at::IntArrayRef(shape)), scattered(shape).to(from));
+    const auto file = scratch("network.safetensors");
+    ASSERT_TRUE(saveSafetensors(file, tensors, {}));
+    auto opened = weights::SafetensorsFile::open(file);
+    ASSERT_TRUE(opened) << api::message(opened.error());
+    weights::StoredNetwork network{file, {file}, {}, {}};
+    const auto stored = std::make_shared<const weights::SafetensorsFile>(std::move(*opened));
+    for (const auto& [key, info] : stored->tensors()) network.tensors[key] = {stored, info};
+    const std::string square = c10::str(at::IntArrayRef({3, 5}));
+    network.tensors["transposed"] = network.tensors.at(square);
+    network.tensors["transposed"].info.shape = {5, 3};
+    network.tensors["transposed"].transposed = true;
+    tensors["transposed"] = tensors.at(square).t();
+
+    for (const auto to : {at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
+      const auto loaded = loadNetwork(network, to);
+      ASSERT_TRUE(loaded) << api::message(loaded.error());
+      ASSERT_EQ(loaded->size(), tensors.size());
+      for (const auto& [key, tensor] : tensors) {
+        SCOPED_TRACE(key + " " + c10::toString(from) + " to " + c10::toString(to));
+        const at::Tensor& read = loaded->at(key);
+        EXPECT_EQ(read.scalar_type(), to);
+        EXPECT_TRUE(at::equal(read, tensor.to(to)));
+        EXPECT_TRUE(read.is_contiguous(read.dim() == 4 ? at::MemoryFormat::ChannelsLast
+                                                       : at::MemoryFormat::Contiguous));
+      }
+    }
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_TRUE(loadNetwork(network, at::kFloat, stop.get_token())->empty());
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
+    const auto cut = loadNetwork(network, at::kFloat);
+    ASSERT_FALSE(cut);
+    EXPECT_EQ(cut.error().code, api::ErrorCode::FileUnreadable);
+  }
+}
+
 TEST(Pixels, RoundTripIsExact) {
   auto bytes = std::make_shared<std::vector<std::uint8_t>>();
   for (int i = 0; i < 256 * 3; ++i) bytes->push_back(static_cast<std::uint8_t>(i * 7));

@@ -33,7 +33,7 @@ data::LatentSet randomLatents(std::int64_t count, const std::string& prompt, std
     set.plain.push_back({draw(0), draw(1).abs().mul(0.1), {20 + i, 24, i, 1, 16, 16}});
     set.mirrored.push_back({draw(2), draw(3).abs().mul(0.1), {20 + i, 24, i, 7, 16, 16}});
     data::TrainingPicture picture;
-    picture.prompt = prompt;
+    picture.prompts = {prompt};
     set.pictures.push_back(std::move(picture));
   }
   return set;
@@ -55,9 +55,20 @@ api::TrainRequest tinyRecipe(api::Method method, bool withClass) {
   return completeRecipe(request, 16);
 }
 
+tensor::StateDict everything(const nn::StableDiffusion& model) {
+  tensor::StateDict all;
+  for (const auto& [name, store] : {std::pair("unet.", model.unet.store),
+                                    std::pair("text_encoder.", model.textEncoder.store),
+                                    std::pair("text_encoder_2.", model.textEncoder2.store),
+                                    std::pair("vae.", model.vae.store)})
+    for (const auto& [key, tensor] : store ? store->parameters() : tensor::StateDict{})
+      all.emplace(name + key, tensor.detach().clone());
+  return all;
+}
+
 tensor::StateDict copyOfWeights(const Trainer& trainer) {
   tensor::StateDict copy;
-  for (const auto& [part, weights] : trainer.weights())
+  for (const auto& [part, weights] : trainer.trainables().weights)
     for (const auto& [key, weight] : weights)
       copy.emplace(part + "." + key, weight.detach().clone());
   return copy;

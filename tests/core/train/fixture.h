@@ -35,8 +35,10 @@ struct TinyTraining {
                 recipe,
                 randomLatents(kPhotos, "a photo of sks toy", 1),
                 randomLatents(recipe.prior.classImages, "a photo of toy", 2),
-                compute) {}
+                compute,
+                ranks) {}
   nn::StableDiffusion model;
+  Ranks ranks;  ///< a process alone
   Trainer trainer;
 };
 
@@ -44,6 +46,8 @@ struct TinyTraining {
 enum class Tiny { Noise, Velocity, Velocity2, Xl };  ///< 1, 1 and 2 with v-prediction, XL
 const std::filesystem::path& tinyModel(Tiny kind = Tiny::Noise);
 
+/// Everything a model consists of, trained or not: a copy by "NETWORK.KEY".
+tensor::StateDict everything(const nn::StableDiffusion& model);
 /// "PART.KEY" -> a copy of what is trained.
 tensor::StateDict copyOfWeights(const Trainer& trainer);
 

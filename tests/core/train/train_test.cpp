@@ -1,99 +1,13 @@
 // The whole job on a tiny model: files, exact resume, stops, refusals.
-#include "core/train/train.h"
-
-#include <gmock/gmock.h>
-
-#include <cerrno>
-#include <cmath>
-#include <fstream>
-#include <limits>
-#include <map>
-#include <sstream>
-
-#include "core/base/file_system.h"
-#include "core/image/photo.h"
-#include "core/tensor/state_dict.h"
-#include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/resolve_model.h"
-#include "tests/core/train/driver/recipe.h"
-#include "tests/core/train/fixture.h"
+#include "tests/core/train/job_fixture.h"
 #include "tests/support/faulty_files.h"
-#include "tests/support/recording_reporter.h"
 
 namespace likeness::train::test {
 namespace {
 
-namespace fs = std::filesystem;
-using api::ErrorCode;
-using api::Method;
 using testing::Contains;
 using testing::Key;
-
-/// metrics.csv without its last column, the time.
-std::vector<std::string> metricRows(const fs::path& run) {
-  std::vector<std::string> rows;
-  std::ifstream in(run / "metrics.csv");
-  for (std::string row; std::getline(in, row);) rows.push_back(row.substr(0, row.rfind(',')));
-  return rows;
-}
-
-/// Every tensor of a checkpoint, by file and key.
-tensor::StateDict tensorsOf(const fs::path& run, std::int64_t step) {
-  tensor::StateDict all;
-  const fs::path folder = workspace::checkpointFolder(run, step);
-  const auto manifest = workspace::readManifest(folder, /*hashes=*/true);
-  EXPECT_TRUE(manifest) << folder;
-  if (!manifest) return all;
-  for (const auto& file : manifest->files) {
-    const auto tensors = tensor::loadSafetensors(folder / file.name).value();
-    for (const auto& [key, tensor] : tensors) all.emplace(file.name + "/" + key, tensor);
-  }
-  return all;
-}
-
-void expectEqualTensors(const tensor::StateDict& a, const tensor::StateDict& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (const auto& [key, tensor] : a) EXPECT_TRUE(tensor.equal(b.at(key))) << key;
-}
-
-class TrainTest : public testing::Test {
- protected:
-  TrainTest() { support::makePhotos(folder / "photos", 3); }
-
-  api::TrainRequest request(const std::string& run,
-                            Method method = Method::Full,
-                            Tiny model = Tiny::Noise) const {
-    auto r = jobRequest(tinyModel(model), folder / "photos", folder / run);
-    r.training.method = method;
-    // Shared, as a project does.
-    r.classImageFolder = folder / "class-images";
-    r.cacheFolder = folder / "cache";
-    return r;
-  }
-  api::Result<base::JobResult> run(const api::TrainRequest& r) {
-    reporter.stopSource = std::stop_source();
-    return train(r, {}, reporter);
-  }
-  /// Runs to the end of `step`, then stops as a person would.
-  void runUntil(const api::TrainRequest& r, std::int64_t step) {
-    reporter.onProgress = [this, step](const api::Progress& p) {
-      if (p.stage == api::Stage::Train && p.done == step) reporter.stopSource.request_stop();
-    };
-    const auto result = run(r);
-    reporter.onProgress = nullptr;
-    ASSERT_TRUE(result) << api::message(result.error());
-    EXPECT_TRUE(result->cancelled);
-  }
-  void expectError(const api::TrainRequest& r, ErrorCode code, const std::string& key = "") {
-    const auto result = run(r);
-    ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().code, code) << api::message(result.error());
-    EXPECT_TRUE(key.empty() || result.error().value("key") == key) << result.error().value("key");
-  }
-
-  support::TempFolder folder;
-  support::RecordingReporter reporter;
-};
 
 TEST_F(TrainTest, LeavesACompleteRunBehind) {
   const auto result = run(request("run"));
@@ -127,8 +41,8 @@ TEST_F(TrainTest, LeavesACompleteRunBehind) {
   // Header, the untrained probe, one row a step.
   const auto rows = metricRows(folder / "run");
   ASSERT_EQ(rows.size(), 2U + kJobSteps);
-  EXPECT_EQ(rows[1].substr(0, 4), "0,,,");
-  EXPECT_EQ(rows.back().substr(0, 3), "12,");
+  EXPECT_THAT(std::vector(rows[1].begin(), rows[1].begin() + 3), testing::ElementsAre("0", "", ""));
+  EXPECT_EQ(rows.back().front(), "12");
   const auto kept = workspace::listCheckpoints(folder / "run");
   ASSERT_GE(kept.size(), 2U);
   EXPECT_EQ(kept.back().step, kJobSteps);
@@ -142,13 +56,17 @@ struct ResumeCase {
   Method method;
   std::int64_t stopAt, threads;
   Tiny model = Tiny::Noise;
+  std::string name = "";
+  void (*change)(api::TrainRequest&) = nullptr;
 };
 class ResumeTest : public TrainTest, public testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
-  const auto& [method, stopAt, threads, model] = GetParam();
+  const auto& [method, stopAt, threads, model, name, change] = GetParam();
   auto whole = request("whole", method, model), parts = request("parts", method, model);
   whole.compute.threads = parts.compute.threads = threads;
+  if (change)
+    for (auto* r : {&whole, &parts}) change(*r);
   ASSERT_TRUE(run(whole));
   runUntil(parts, stopAt);
   EXPECT_EQ(workspace::listCheckpoints(folder / "parts").back().step, stopAt);
@@ -159,6 +77,15 @@ TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
   EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
 }
 
+void stop(api::TrainRequest& r) { r.training.textEncoderStop = 0.5; }
+void dora(api::TrainRequest& r) {
+  r.lora.kind = api::LoraKind::Dora, r.lora.convRank = 1, r.lora.textEncoder = true, stop(r);
+}
+void lokr(api::TrainRequest& r) {
+  r.lora.kind = api::LoraKind::Lokr, r.lora.lokrFactor = 2, r.lora.textEncoder = true;
+}
+void word(api::TrainRequest& r) { r.embedding.vectors = 2; }
+
 INSTANTIATE_TEST_SUITE_P(All,
                          ResumeTest,
                          testing::Values(ResumeCase{Method::Full, 1, 1},
@@ -168,9 +95,18 @@ INSTANTIATE_TEST_SUITE_P(All,
                                          ResumeCase{Method::Lora, 6, 1},
                                          ResumeCase{Method::Full, 7, 1, Tiny::Xl},
                                          ResumeCase{Method::Lora, 8, 1, Tiny::Xl},
-                                         ResumeCase{Method::Full, 4, 1, Tiny::Velocity2}),
+                                         ResumeCase{Method::Full, 4, 1, Tiny::Velocity2},
+                                         ResumeCase{Method::Full, 3, 1, Tiny::Noise, "Stop", stop},
+                                         ResumeCase{Method::Full, 8, 1, Tiny::Noise, "Stop", stop},
+                                         ResumeCase{Method::Lora, 6, 1, Tiny::Xl, "Dora", dora},
+                                         ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Lokr", lokr},
+                                         ResumeCase{Method::Lora, 2, 1, Tiny::Noise, "Word", word},
+                                         ResumeCase{Method::Lora, 9, 1, Tiny::Xl, "Word", word},
+                                         ResumeCase{Method::TextualInversion, 5, 1, Tiny::Xl}),
                          [](const auto& test) {
-                           return std::string(api::enumName(test.param.method)) + "At" +
+                           std::string method(api::enumName(test.param.method));
+                           std::erase(method, '-');
+                           return method + test.param.name + "At" +
                                   std::to_string(test.param.stopAt) +
                                   (test.param.model == Tiny::Xl          ? "Xl"
                                    : test.param.model == Tiny::Velocity2 ? "Velocity2"
@@ -210,6 +146,32 @@ TEST_F(TrainTest, FewerStepsRaisedLaterEqualOneRun) {
   expectEqualTensors(tensorsOf(folder / "whole", kJobSteps),
                      tensorsOf(folder / "parts", kJobSteps));
   EXPECT_EQ(metricRows(folder / "whole"), metricRows(folder / "parts"));
+}
+
+TEST_F(TrainTest, EachStepRecordsItsLossByNoiseLevelAndItsMemory) {
+  const auto r = request("run");
+  ASSERT_TRUE(run(r));
+  std::map<std::int64_t, std::map<api::Series, double>> steps;
+  for (const auto& sample : workspace::readMetrics(folder / "run/metrics.csv"))
+    steps[sample.step][sample.series] = sample.value;
+  const data::DataPlan plan{static_cast<std::uint64_t>(r.training.seed),
+                            std::vector<data::PlanPicture>(3),
+                            std::vector<data::PlanPicture>(2)};
+  for (std::int64_t step = 1; step <= kJobSteps; ++step) {
+    const auto& row = steps.at(step);
+    EXPECT_GT(row.at(api::Series::MemoryMiB), 1);
+    // One subject row a step: its quarter has its loss, the others have none.
+    const auto band = plan.draw(step - 1, 0, data::Half::Subject).timestep / 250;
+    for (int i = 0; i < 4; ++i) {
+      const auto found =
+          row.find(static_cast<api::Series>(static_cast<int>(api::Series::LossBand1) + i));
+      ASSERT_EQ(found != row.end(), i == band) << step << " " << i;
+      if (i == band) {
+        EXPECT_FLOAT_EQ(static_cast<float>(found->second),
+                        static_cast<float>(row.at(api::Series::SubjectLoss)));
+      }
+    }
+  }
 }
 
 TEST_F(TrainTest, LostWorkAfterACheckpointIsDoneAgainExactly) {
@@ -291,96 +253,6 @@ TEST_F(TrainTest, ResumeNamesTheOptionThatDiffers) {
   r.checkpoints.every = 5;
   r.subject.name = "Bo";
   EXPECT_TRUE(run(r));
-}
-
-TEST_F(TrainTest, PhotosMayLieElsewhereButMustBeTheSame) {
-  auto r = request("run");
-  runUntil(r, 2);
-  fs::rename(folder / "photos", folder / "moved");
-  for (auto& photo : r.photos) photo.file = folder / "moved" / photo.file.filename();
-  r.resume = true;
-  runUntil(r, 4);
-  fs::copy_file(r.photos[0].file, r.photos[1].file, fs::copy_options::overwrite_existing);
-  expectError(r, ErrorCode::PhotoChanged);
-}
-
-TEST_F(TrainTest, PhotoDeletedWhileItTrainsIsAWarning) {
-  auto r = request("run");
-  reporter.onProgress = [&](const api::Progress& p) {
-    if (p.stage == api::Stage::Train && p.done == 1) fs::remove(r.photos[1].file);
-  };
-  const auto result = run(r);
-  ASSERT_TRUE(result);
-  ASSERT_EQ(reporter.warnings.size(), 1U);
-  EXPECT_EQ(reporter.warnings[0].code, ErrorCode::PhotoChanged);
-  EXPECT_EQ(reporter.warnings[0].value("file"), r.photos[1].file.string());
-}
-
-TEST_F(TrainTest, PhotoDeletedBeforeItWasReadIsAnError) {
-  auto r = request("run");
-  reporter.onProgress = [&](const api::Progress& p) {
-    if (p.stage == api::Stage::PreparePhotos) fs::remove(r.photos[1].file);
-  };
-  expectError(r, ErrorCode::PhotoChanged);
-  EXPECT_FALSE(fs::exists(r.classImageFolder));
-}
-
-TEST_F(TrainTest, ExcludedPhotosTakeNoPart) {
-  auto r = request("run");
-  support::put(r.photos[2].file, "not a picture");
-  r.photos[2].excluded = true;
-  EXPECT_TRUE(run(r));
-  for (auto& photo : r.photos) photo.excluded = true;
-  r.runFolder = folder / "none";
-  expectError(r, ErrorCode::NoPhotos);
-  EXPECT_FALSE(fs::exists(folder / "none/run.yaml"));
-}
-
-TEST_F(TrainTest, APhotoThatCannotBeDecodedIsNamedBeforeClassPicturesAreMade) {
-  auto r = request("run");
-  const std::string whole = support::content(r.photos[2].file);
-  for (const std::string& bytes :
-       {std::string("not a picture"), whole.substr(0, whole.size() / 2)}) {
-    support::put(r.photos[2].file, bytes);
-    const auto result = run(r);
-    ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().value("file"), r.photos[2].file.string());
-    EXPECT_EQ(reporter.stages.back(), api::Stage::PreparePhotos);
-    EXPECT_TRUE(reporter.pictures.empty());
-    EXPECT_FALSE(fs::exists(r.classImageFolder));
-  }
-  // No run has begun, so the same request without that photo does.
-  r.photos.pop_back();
-  EXPECT_TRUE(run(r));
-}
-
-TEST_F(TrainTest, EachStageCountsItsOwnPicturesAndCachedLatentsAreNotMadeAgain) {
-  auto r = request("run");
-  r.photos[1].excluded = true;
-  ASSERT_TRUE(run(r));
-  std::map<api::Stage, api::Progress> last;
-  for (const auto& p : reporter.progresses) last[p.stage] = p;
-  EXPECT_EQ(last[api::Stage::PreparePhotos].done, 2);
-  EXPECT_EQ(last[api::Stage::PreparePhotos].total, 2);
-  EXPECT_EQ(last[api::Stage::CacheLatents].total, r.prior.classImages);
-  std::map<fs::path, fs::file_time_type> written;
-  for (const auto& entry : fs::directory_iterator(r.cacheFolder))
-    written[entry.path()] = entry.last_write_time();
-  EXPECT_EQ(written.size(), 2U * 2 + 2) << "photos also mirrored";
-  r.runFolder = folder / "again";
-  ASSERT_TRUE(run(r));
-  for (const auto& entry : fs::directory_iterator(r.cacheFolder))
-    EXPECT_EQ(written.at(entry.path()), entry.last_write_time());
-}
-
-TEST_F(TrainTest, WithoutClassPicturesTheirStagesAreLeftOut) {
-  auto r = request("run");
-  r.prior.classImages = 0;
-  ASSERT_TRUE(run(r));
-  EXPECT_THAT(
-      reporter.stages,
-      testing::ElementsAre(api::Stage::LoadModel, api::Stage::PreparePhotos, api::Stage::Train));
-  EXPECT_TRUE(fs::exists(r.runFolder / "inputs.json"));
 }
 
 TEST_F(TrainTest, StopBeforeTheFirstStepIsNoError) {

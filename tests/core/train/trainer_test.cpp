@@ -14,18 +14,6 @@ using api::Method;
 
 bool equal(const at::Tensor& a, const at::Tensor& b) { return a.equal(b); }
 
-/// Everything a model consists of, trained or not.
-tensor::StateDict everything(const nn::StableDiffusion& model) {
-  tensor::StateDict all;
-  for (const auto& [name, store] : {std::pair("unet.", model.unet.store),
-                                    std::pair("text_encoder.", model.textEncoder.store),
-                                    std::pair("text_encoder_2.", model.textEncoder2.store),
-                                    std::pair("vae.", model.vae.store)})
-    for (const auto& [key, tensor] : store ? store->parameters() : tensor::StateDict{})
-      all.emplace(name + key, tensor.detach().clone());
-  return all;
-}
-
 void trainTwoSteps(Trainer& trainer) {
   for (std::int64_t step = 0; step < 2; ++step) ASSERT_TRUE(trainer.step(step));
 }
@@ -110,10 +98,62 @@ TEST(TrainerTest, SdxlIsToldTheSizesOfItsPictures) {
     auto model = loadTiny(tinyModel(Tiny::Xl));
     auto set = randomLatents(kPhotos, "a photo of sks toy", 1);
     for (data::Latents& latents : set.plain) latents.size.originalHeight = originalHeight;
-    return Trainer(model, recipe, set, {}, at::kFloat).gradients(0).subject;
+    Ranks ranks;
+    return Trainer(model, recipe, set, {}, at::kFloat, ranks).gradients(0).subject;
   };
   EXPECT_EQ(loss(20), loss(20));
   EXPECT_NE(loss(20), loss(400));
+}
+
+/// The loss of a step whose captions are all dropped is that of pictures without captions, with
+/// cached and with trained text; SDXL is then trained as it is asked for "no prompt".
+TEST(TrainerTest, DroppedCaptionsTrainTheEmptyPrompt) {
+  for (const Tiny kind : {Tiny::Noise, Tiny::Xl})
+    for (const bool trained : {false, true}) {
+      const auto loss = [&](double dropout, const std::string& prompt) {
+        auto recipe = tinyRecipe(Method::Full, false);
+        recipe.training.trainTextEncoder = trained;
+        recipe.loss.captionDropout = dropout;
+        auto model = loadTiny(tinyModel(kind));
+        model.files.zerosForEmptyPrompt = true;
+        Ranks ranks;
+        return Trainer(model, recipe, randomLatents(kPhotos, prompt, 1), {}, at::kFloat, ranks)
+            .gradients(0)
+            .subject;
+      };
+      EXPECT_EQ(loss(1, "a photo of sks toy"), loss(0, ""));
+      EXPECT_NE(loss(1, "a photo of sks toy"), loss(0, "a photo of sks toy"));
+    }
+}
+
+TEST(TrainerTest, SdxlLearnsNoPromptAsZeros) {
+  const auto loss = [](bool zeros, bool trained) {
+    auto recipe = tinyRecipe(Method::Full, false);
+    recipe.training.trainTextEncoder = trained;
+    recipe.loss.captionDropout = 1;
+    auto model = loadTiny(tinyModel(Tiny::Xl));
+    model.files.zerosForEmptyPrompt = zeros;
+    Ranks ranks;
+    return Trainer(model, recipe, randomLatents(kPhotos, "a toy", 1), {}, at::kFloat, ranks)
+        .gradients(0)
+        .subject;
+  };
+  EXPECT_EQ(loss(true, false), loss(true, true));
+  EXPECT_NE(loss(true, false), loss(false, false));
+}
+
+/// What is compared between runs: plain mean squared errors.
+TEST(TrainerTest, ProbeKnowsNoOptionOfTheLoss) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  TinyTraining plain(tinyModel(), recipe);
+  recipe.loss.kind = api::LossKind::Huber;
+  recipe.loss.weighting = api::LossWeighting::Debiased;
+  recipe.loss.noiseOffset = recipe.loss.inputPerturbation = recipe.loss.captionDropout = 0.5;
+  recipe.loss.timestepMin = 500;
+  TinyTraining other(tinyModel(), recipe);
+  EXPECT_NE(plain.trainer.gradients(0).subject, other.trainer.gradients(0).subject);
+  EXPECT_EQ(plain.trainer.probe().subject, other.trainer.probe().subject);
+  EXPECT_EQ(plain.trainer.probe().classHalf, other.trainer.probe().classHalf);
 }
 
 TEST(TrainerTest, AccumulationDoesNotChangeTheDraws) {

@@ -20,7 +20,6 @@ CheckpointManifest example() {
           api::Method::Lora,
           16,
           true,
-          12345,
           0.125,
           std::nullopt,
           "2026-05-01T12:00:00Z",
@@ -93,7 +92,7 @@ TEST(Metrics, ReadBackExactly) {
                                         {1, Series::LearningRate, 5e-6},
                                         {1, Series::StepSeconds, 1e-300}};
   std::vector<MetricSample> second;
-  for (int s = 0; s <= static_cast<int>(Series::StepSeconds); ++s)
+  for (int s = 0; s <= static_cast<int>(Series::ClassDrift); ++s)
     second.push_back({2, static_cast<Series>(s), s * 0.1});
   support::put(folder / "metrics.csv",
                metricsHeader() + metricsRow(1, first) + metricsRow(2, second) + "3,0.5,");
@@ -102,6 +101,14 @@ TEST(Metrics, ReadBackExactly) {
   const auto read = readMetrics(folder / "metrics.csv");
   ASSERT_EQ(read.size(), expected.size());
   for (std::size_t i = 0; i < read.size(); ++i) EXPECT_TRUE(same(read[i], expected[i])) << i;
+}
+
+TEST(Metrics, RowsAreLaidOutAnewAsTheyWere) {
+  const TempFolder folder;
+  const std::string text =
+      metricsHeader() + metricsRow(0, {{0, Series::ProbeSubject, 0.1}}) +
+      metricsRow(1, {{1, Series::SubjectLoss, 1.0 / 3}, {1, Series::ClassDrift, 5e-324}});
+  EXPECT_EQ(metricsText(readMetrics(support::put(folder / "m.csv", text))), text);
 }
 
 TEST(Metrics, LeaveOutWhatTheyCannotRead) {

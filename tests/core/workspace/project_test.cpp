@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/workspace/photo_folder.h"
 #include "core/workspace/workspace.h"
 #include "tests/core/workspace/run_fixture.h"
 #include "tests/support/faulty_files.h"
@@ -48,7 +49,12 @@ TEST_F(Projects, SavedPathsTravelWithTheFolder) {
   const auto photo = m_workspace->importPhoto(project, m_folder / "in.jpg");
   ASSERT_TRUE(photo);
   EXPECT_EQ(*photo, project.folder / "photos/in.jpg");
-  project.recipe.photos = {{*photo, "a {subject}", api::CropRect{0, 0, 0.5, 0.5}, true}};
+  project.recipe.photos = {{*photo,
+                            "a {subject}",
+                            api::CropRect{0, 0, 0.5, 0.5},
+                            true,
+                            project.folder / "photos/m.png"}};
+  project.recipe.prior.folder = project.folder / "dogs";
   project.recipe.subject.classWord = "dog";
   project.recipe.runFolder = "somewhere";
   ASSERT_TRUE(m_workspace->saveProject(project));
@@ -60,6 +66,8 @@ TEST_F(Projects, SavedPathsTravelWithTheFolder) {
   const auto moved = m_workspace->openProject(m_folder / "moved.likeness");
   ASSERT_TRUE(moved);
   EXPECT_EQ(moved->recipe.photos[0].file, m_folder / "moved.likeness/photos/in.jpg");
+  EXPECT_EQ(moved->recipe.photos[0].mask, m_folder / "moved.likeness/photos/m.png");
+  EXPECT_EQ(moved->recipe.prior.folder, m_folder / "moved.likeness/dogs");
   EXPECT_TRUE(moved->recipe.runFolder.empty());
 }
 
@@ -149,17 +157,82 @@ TEST_F(Projects, DropsAreSearchedOneLevelDeep) {
   for (const char* name :
        {"d/b.JPG", "d/a.png", "d/notes.txt", "d/.hidden.jpg", "d/deep/c.jpg", "x.txt", "y.heic"})
     put(m_folder / name, "");
-  EXPECT_THAT(m_workspace->expandDrop({m_folder / "x.txt",
-                                       m_folder / "d",
-                                       m_folder / "y.heic",
-                                       m_folder / "d/a.png",
-                                       m_folder / "none.jpg"}),
+  const auto drop = m_workspace->expandDrop({m_folder / "x.txt",
+                                             m_folder / "d",
+                                             m_folder / "y.heic",
+                                             m_folder / "d/a.png",
+                                             m_folder / "none.jpg"});
+  std::vector<fs::path> files;
+  for (const auto& photo : drop.photos) files.push_back(photo.file);
+  EXPECT_THAT(files,
               ElementsAre(m_folder / "x.txt",
                           m_folder / "d/a.png",
                           m_folder / "d/b.JPG",
                           m_folder / "y.heic",
                           m_folder / "none.jpg"));
-  EXPECT_TRUE(m_workspace->expandDrop({m_folder / "none/"}).size() <= 1);
+  EXPECT_EQ(drop.note, "");
+  EXPECT_TRUE(m_workspace->expandDrop({m_folder / "none/"}).photos.size() <= 1);
+}
+
+TEST_F(Projects, FoldersOfOtherTrainersAreUnderstood) {
+  for (const char* name : {"img/10_sks dog/a.png",
+                           "img/10_sks dog/a.txt",
+                           "img/10_sks dog/a.caption",
+                           "img/10_sks dog/b.jpg",
+                           "img/10_sks dog/b-masklabel.png",
+                           "img/10_sks dog/b-condlabel.png",
+                           "img/2_ohwx small cat/c.jpg",
+                           "img/2_ohwx small cat/d.jpg",
+                           "img/2_ohwx small cat/d.caption",
+                           "img/log/e.jpg",
+                           "img/3_x/deep/f.jpg",
+                           "2024_summer/g.jpg"})
+    put(m_folder / name, "");
+  const auto drop = m_workspace->expandDrop({m_folder / "img"});
+  EXPECT_EQ(
+      drop.photos,
+      (std::vector<api::Photo>{
+          {m_folder / "img/10_sks dog/a.png", "", {}, false, {}, 10},
+          {m_folder / "img/10_sks dog/b.jpg", "", {}, false, {}, 10},
+          {m_folder / "img/2_ohwx small cat/c.jpg", "a photo of ohwx small cat", {}, false, {}, 2},
+          {m_folder / "img/2_ohwx small cat/d.jpg", "", {}, false, {}, 2}}));
+  EXPECT_EQ(drop.token, "sks");
+  EXPECT_EQ(drop.classWord, "dog");
+  EXPECT_EQ(drop.note,
+            "Found 2 folders with repeats in the name (sks is the identifier, dog the class), "
+            "captions beside 2 photos (.txt is read, .caption of the same name is not), masks "
+            "beside 1 photo.");
+  const auto one = m_workspace->expandDrop({m_folder / "img/2_ohwx small cat/"});
+  ASSERT_EQ(one.photos.size(), 2u);
+  EXPECT_EQ(one.photos[0].repeats, 2);
+  EXPECT_EQ(one.classWord, "small cat");
+  EXPECT_EQ(m_workspace->expandDrop({m_folder / "2024_summer"}).photos.at(0).repeats, 1)
+      << "a year";
+}
+
+TEST_F(Projects, CaptionsAreReadWhateverWroteThem) {
+  const fs::path photo = m_folder / "p.jpg";
+  const auto read = [&] { return readCaptions(besidePhoto(photo)); };
+  EXPECT_TRUE(read()->empty());
+  put(m_folder / "p.caption", "\xEF\xBB\xBF  one \r\n\r\n#two\rfür élise");
+  EXPECT_THAT(read().value(), ElementsAre("one", "#two", "für élise"));
+  put(m_folder / "p.txt", "");
+  EXPECT_TRUE(read()->empty()) << ".txt wins";
+  put(m_folder / "p.txt", "latin \xE9");
+  EXPECT_EQ(read().error().code, ErrorCode::FileUnreadable);
+  put(m_folder / "p.txt", std::string((1 << 20) + 1, 'x'));
+  EXPECT_EQ(read().error().code, ErrorCode::FileUnreadable);
+}
+
+TEST_F(Projects, WhatLiesBesideAPhotoComesAlong) {
+  const api::Project project = make();
+  for (const char* name : {"a/p.jpg", "b/p.png", "b/p.txt", "b/p-masklabel.png"})
+    put(m_folder / name, name);
+  EXPECT_EQ(m_workspace->importPhoto(project, m_folder / "a/p.jpg")->filename(), "p.jpg");
+  EXPECT_EQ(m_workspace->importPhoto(project, m_folder / "b/p.png")->filename(), "p-2.png")
+      << "or the caption would belong to both";
+  EXPECT_EQ(content(project.folder / "photos/p-2.txt"), "b/p.txt");
+  EXPECT_EQ(content(project.folder / "photos/p-2-masklabel.png"), "b/p-masklabel.png");
 }
 
 TEST_F(Projects, RunsAreListedWithWhatTheyReached) {

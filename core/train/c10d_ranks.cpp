@@ -1,0 +1,203 @@
+// Ranks over LibTorch's c10d: a TCP store to meet and to speak, Gloo to add up. The one file that
+// sees its headers.
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "core/train/ranks.h"
+
+namespace likeness::train {
+namespace {
+
+using api::Result;
+
+constexpr std::chrono::minutes kMeetTimeout{5};
+/// A rank that is killed is noticed at once, by its closed connection. This one is for networks
+/// that fall silent; one rank may make samples so long while the others wait.
+constexpr std::chrono::hours kTimeout{2};
+constexpr std::int64_t kBucketBytes = 25 << 20;
+constexpr std::size_t kBucketsUnderWay = 2;
+constexpr const char* kErrorKey = "error";
+
+std::vector<std::uint8_t> bytesOf(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::string textOf(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+
+std::string toText(const api::Error& error) {
+  return nlohmann::json{
+      {"code", api::name(error.code)}, {"context", error.context}, {"detail", error.detail}}
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::optional<api::Error> errorFrom(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  for (const api::ErrorCode code : api::allErrorCodes())
+    if (api::name(code) == json.at("code"))
+      return api::Error{code, json.at("context"), json.at("detail")};
+  return {};
+}
+
+class C10dRanks : public Ranks {
+ public:
+  /// Throws when the others are not there in time.
+  explicit C10dRanks(const base::Placement& placement) {
+    m_rank = placement.rank;
+    m_size = placement.size;
+    c10d::TCPStoreOptions meeting;
+    meeting.port = placement.port;
+    meeting.isServer = isFirst() && !placement.launcherListens;
+    if (!placement.launcherListens) meeting.numWorkers = static_cast<std::size_t>(m_size);
+    meeting.timeout = kMeetTimeout;
+    m_store = c10::make_intrusive<c10d::PrefixStore>(
+        "likeness" + placement.attempt,
+        c10::make_intrusive<c10d::TCPStore>(placement.address, meeting));
+
+    auto options = c10d::ProcessGroupGloo::Options::create(kTimeout);
+    options->devices = {device(placement.address)};
+    m_group = c10::make_intrusive<c10d::ProcessGroupGloo>(
+        m_store, static_cast<int>(m_rank), static_cast<int>(m_size), options);
+    m_store->setTimeout(kTimeout);
+  }
+
+  Result<void> sum(std::span<const at::Tensor> tensors) override {
+    return guarded([&] {
+      const at::NoGradGuard noGradients;
+      std::deque<Bucket> underWay;
+      for (std::size_t next = 0; next < tensors.size();) {
+        underWay.push_back(send(tensors, next));
+        next += underWay.back().tensors.size();
+        if (underWay.size() > kBucketsUnderWay) arrive(underWay);
+      }
+      while (!underWay.empty()) arrive(underWay);
+    });
+  }
+
+  Result<void> sum(std::span<double> values) override {
+    return guarded([&] {
+      std::vector<at::Tensor> all{at::from_blob(
+          values.data(), static_cast<std::int64_t>(values.size()), at::TensorOptions(at::kDouble))};
+      m_group->allreduce(all)->wait();
+    });
+  }
+
+  Result<std::string> fromFirst(std::string text) override {
+    const std::string key = "text" + std::to_string(m_texts++);
+    auto done = guarded([&] {
+      if (isFirst())
+        m_store->set(key, bytesOf(text));
+      else
+        text = textOf(m_store->get(key));
+    });
+    if (!done) return api::fail(done.error());
+    return text;
+  }
+
+  void tell(const api::Error& error) override {
+    try {
+      m_store->set(kErrorKey, bytesOf(toText(error)));
+      m_store->check({kErrorKey});  // set() returns before it has arrived
+    } catch (const std::exception&) {
+      // Rank 0 is gone as well; the others notice that by themselves.
+    }
+  }
+
+ private:
+  /// Some tensors, one behind the other.
+  struct Bucket {
+    std::span<const at::Tensor> tensors;
+    at::Tensor flat;
+    c10::intrusive_ptr<c10d::Work> work;
+  };
+
+  /// The network device that reaches the others: this machine alone, the interface that is named as
+  /// for PyTorch, else the one that the host's name belongs to.
+  static std::shared_ptr<gloo::transport::Device> device(const std::string& address) {
+    if (address == "127.0.0.1" || address == "localhost")
+      return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
+    if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"); interface && *interface)
+      return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
+    return c10d::ProcessGroupGloo::createDefaultDevice();
+  }
+
+  Bucket send(std::span<const at::Tensor> tensors, std::size_t begin) const {
+    std::int64_t numbers = 0;
+    std::size_t end = begin;
+    do {
+      numbers += tensors[end++].numel();
+    } while (end < tensors.size() && (numbers + tensors[end].numel()) * 4 <= kBucketBytes);
+    Bucket bucket{tensors.subspan(begin, end - begin), at::empty({numbers}, at::kFloat), {}};
+    std::int64_t offset = 0;
+    for (const at::Tensor& tensor : bucket.tensors) {
+      part(bucket, tensor, offset).copy_(tensor);
+      offset += tensor.numel();
+    }
+    std::vector<at::Tensor> all{bucket.flat};
+    bucket.work = m_group->allreduce(all);
+    return bucket;
+  }
+
+  static void arrive(std::deque<Bucket>& underWay) {
+    Bucket& bucket = underWay.front();
+    bucket.work->wait();
+    std::int64_t offset = 0;
+    for (const at::Tensor& tensor : bucket.tensors) {
+      tensor.copy_(part(bucket, tensor, offset));
+      offset += tensor.numel();
+    }
+    underWay.pop_front();
+  }
+
+  static at::Tensor part(const Bucket& bucket, const at::Tensor& like, std::int64_t offset) {
+    return bucket.flat.narrow(0, offset, like.numel()).view(like.sizes());
+  }
+
+  /// c10d throws when a peer is gone; why it went, it may have left in the store.
+  template <class Call>
+  Result<void> guarded(const Call& call) {
+    try {
+      call();
+      return {};
+    } catch (const std::exception& failure) {
+      try {
+        if (m_store->check({kErrorKey}))
+          if (const auto told = errorFrom(textOf(m_store->get(kErrorKey)))) return api::fail(*told);
+      } catch (const std::exception&) {
+        // The store was on the rank that is lost.
+      }
+      return api::fail(
+          api::ErrorCode::DeviceMissing,
+          {{"lost", "ended or can no longer be reached"}, {"fix", "Give the same command again"}},
+          failure.what());
+    }
+  }
+
+  c10::intrusive_ptr<c10d::Store> m_store;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> m_group;
+  std::int64_t m_texts = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Ranks>> meet(const base::Placement& placement) {
+  if (placement.size == 1) return std::make_unique<Ranks>();
+  try {
+    return std::make_unique<C10dRanks>(placement);
+  } catch (const std::exception& failure) {
+    return api::fail(
+        api::ErrorCode::DeviceMissing,
+        {{"address", placement.address + ":" + std::to_string(placement.port)},
+         {"fix", "Check that all of them were started and that no firewall stands between them"}},
+        failure.what());
+  }
+}
+
+}  // namespace likeness::train
