@@ -1,62 +1,34 @@
 // What a run writes of itself while it trains: events, metrics of older versions, report, advice;
 // and when it saves or ends.
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <limits>
-#include <map>
-#include <sstream>
 
 #include "core/config/config.h"
 #include "core/image/photo.h"
-#include "core/tensor/state_dict.h"
 #include "core/train/checkpoint.h"
-#include "core/train/train.h"
 #include "core/workspace/event_file.h"
 #include "core/workspace/fork_run.h"
-#include "core/workspace/metrics_file.h"
 #include "core/workspace/report.h"
 #include "core/workspace/resolve_model.h"
 #include "core/workspace/run_folder.h"
-#include "tests/core/train/driver/recipe.h"
-#include "tests/core/train/fixture.h"
+#include "tests/core/train/job_fixture.h"
 #include "tests/support/event_reader.h"
 #include "tests/support/faulty_files.h"
-#include "tests/support/recording_reporter.h"
 
 namespace likeness::train::test {
 namespace {
 
-namespace fs = std::filesystem;
-using api::ErrorCode;
 using api::Series;
 using testing::HasSubstr;
 
-class WatchTest : public testing::Test {
+class WatchTest : public TrainTest {
  protected:
-  WatchTest() { support::makePhotos(folder / "photos", 3); }
-
   api::TrainRequest request(const std::string& name) const {
-    auto r = jobRequest(tinyModel(), folder / "photos", folder / name);
+    auto r = TrainTest::request(name);
     r.watch.samplePrompts.emplace_back("a photo of {class}");
-    r.classImageFolder = folder / "class-images";  // shared, as a project does
-    r.cacheFolder = folder / "cache";
     return r;
-  }
-  api::Result<base::JobResult> run(const api::TrainRequest& r) {
-    reporter.stopSource = std::stop_source();
-    return train(r, {}, reporter);
-  }
-  void runUntil(const api::TrainRequest& r, std::int64_t step) {
-    reporter.onProgress = [this, step](const api::Progress& p) {
-      if (p.stage == api::Stage::Train && p.done == step) reporter.stopSource.request_stop();
-    };
-    const auto result = run(r);
-    reporter.onProgress = nullptr;
-    ASSERT_TRUE(result) << api::message(result.error());
   }
   void runAgain(api::TrainRequest r) {
     r.resume = true;
@@ -87,9 +59,6 @@ class WatchTest : public testing::Test {
     }
     return curves;
   }
-
-  support::TempFolder folder;
-  support::RecordingReporter reporter;
 };
 
 TEST_F(WatchTest, EventsHoldCurvesPicturesAndTexts) {
