@@ -48,7 +48,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_message(new MessageBar),
       m_full(new QRadioButton(tr("Whole model: the best likeness"))),
       m_lora(new QRadioButton(tr("Adapter (LoRA): faster, a small file"))),
-      m_word(new QRadioButton(tr("A new word alone: the smallest file, a rough likeness"))),
+      m_word(new QRadioButton(tr("New word: a tiny file, rough likeness"))),
       m_strength(new ValueSlider("strength", 5, 10000, 5, 400)),
       m_prior(new ValueSlider("prior", 0, 10, 0.1, 2)),
       m_classCount(new QSpinBox),
