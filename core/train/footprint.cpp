@@ -6,6 +6,7 @@
 #include "core/base/file_system.h"
 #include "core/nn/adapters.h"
 #include "core/tensor/device.h"
+#include "core/train/optimizer.h"
 #include "core/train/trainables.h"
 #include "core/weights/stored_model.h"
 
@@ -45,6 +46,12 @@ std::int64_t activationMiB(const ModelSize& size,
           text.maxPositionEmbeddings * text.hiddenSize * text.numHiddenLayers * kKeptPerTextLayer;
   const std::int64_t rows = recipe.training.batchSize * (recipe.prior.classImages > 0 ? 2 : 1);
   return rows * values * (compute == at::kBFloat16 ? 2 : 4) / kMiB;
+}
+
+/// What goes with trained parameters beside the weights themselves: a number in fp32 each (the
+/// gradient in memory, the weight in a checkpoint) and the optimizer's state.
+std::int64_t trainedBytes(std::int64_t trained, const api::TrainRequest& recipe) {
+  return trained * 4 + trained * optimizerBytesPer1000Parameters(recipe.optimizer) / 1000;
 }
 
 std::string megabytes(std::int64_t mib) { return std::to_string(mib) + " MiB"; }
@@ -135,7 +142,7 @@ std::int64_t trainingMiB(const ModelSize& size,
   // the masters live through the backward pass.
   const bool half = compute == at::kBFloat16;
   const bool frozenUnet = recipe.training.method != api::Method::Full;
-  std::int64_t bytes = weights * 4 + trained * 12;
+  std::int64_t bytes = weights * 4 + trainedBytes(trained, recipe);
   if (half && frozenUnet) bytes -= (size.unetParameters + size.textParameters) * 2;
   if (half && !frozenUnet) bytes += trained * 2;
   // While training, or before it: encoding a photo, six maps at full resolution in fp32.
@@ -146,7 +153,7 @@ std::int64_t trainingMiB(const ModelSize& size,
 }
 
 std::uint64_t checkpointBytes(const ModelSize& size, const api::TrainRequest& recipe) {
-  return static_cast<std::uint64_t>(trainedParameters(size, recipe)) * 12 + kMiB;
+  return static_cast<std::uint64_t>(trainedBytes(trainedParameters(size, recipe), recipe) + kMiB);
 }
 
 api::Result<void> checkResources(const ModelSize& size,

@@ -23,7 +23,7 @@ ModelSize measureModel(const weights::StoredModel& model);
 
 /// Parameters that the complete recipe trains.
 std::int64_t trainedParameters(const ModelSize& size, const api::TrainRequest& recipe);
-/// MiB beyond the running process: weights, gradients, Adam's two moments, activations.
+/// MiB beyond the running process: weights, gradients, the optimizer's state, activations.
 std::int64_t trainingMiB(const ModelSize& size,
                          const api::TrainRequest& recipe,
                          at::ScalarType compute);

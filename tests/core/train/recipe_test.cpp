@@ -171,6 +171,20 @@ TEST_F(FootprintTest, GrowsWithWhatIsAsked) {
   EXPECT_GT(mib(), lora);
 }
 
+TEST_F(FootprintTest, KnowsWhatEachOptimizerKeeps) {
+  const auto of = [&](api::OptimizerKind kind, double ema) {
+    recipe.optimizer.kind = kind;
+    recipe.optimizer.ema = ema;
+    return std::pair(trainingMiB(starter, recipe, at::kFloat), checkpointBytes(starter, recipe));
+  };
+  using enum api::OptimizerKind;
+  EXPECT_GT(of(Prodigy, 0), of(AdamW, 0));
+  EXPECT_GT(of(AdamW, 0.9), of(AdamW, 0));
+  EXPECT_GT(of(AdamW, 0), of(Lion, 0));
+  EXPECT_GT(of(Lion, 0), of(AdamW8bit, 0));
+  EXPECT_GT(of(AdamW8bit, 0).second, of(Adafactor, 0).second);
+}
+
 TEST_F(FootprintTest, RefusalSaysWhatFits) {
   recipe.training.batchSize = 64;
   recipe.runFolder = ".";
