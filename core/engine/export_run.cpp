@@ -108,12 +108,11 @@ Result<void> writeLora(const ExportRequest& request,
   nn::Lora lora = nn::loraOf(*tensors, nn::adapterScale(resolved.run->lora));
   lora.family = base.family;
   lora.configs = base.configs;
-  const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
   const std::string side = std::to_string(base.resolution());
   lora.metadata = {
       {"modelspec.title", subject.name.empty() ? renderPrompt("{subject}", subject) : subject.name},
       {"modelspec.trigger_phrase", renderPrompt("{subject}", subject)},
-      {"modelspec.prediction_type", velocity ? "v" : "epsilon"},
+      {"modelspec.prediction_type", std::string(weights::modelSpecName(base.prediction.type))},
       {"modelspec.resolution", side + "x" + side},
       {"ss_training_comment", renderPrompt(subject.subjectPrompt, subject)},
       {"ss_steps", std::to_string(resolved.step.value_or(0))},

@@ -20,8 +20,7 @@ Result<void> requireSamePrediction(const weights::StoredModel& a, const weights:
       b.prediction.certainty == Certainty::Guessed)
     return {};
   const auto says = [](const weights::StoredModel& model) {
-    return model.path.string() + " predicts " +
-           (model.prediction.type == weights::PredictionType::Epsilon ? "noise" : "velocity");
+    return model.path.string() + " predicts " + std::string(weights::name(model.prediction.type));
   };
   return fail(
       ErrorCode::BadCombination,

@@ -143,6 +143,7 @@ api::Result<at::Device> chooseDevice(const std::string& id) {
 at::ScalarType chooseDType(api::DType wanted, const at::Device& device) {
   if (wanted == api::DType::Fp32) return at::kFloat;
   if (wanted == api::DType::Bf16) return at::kBFloat16;
+  if (wanted == api::DType::Fp16) return at::kHalf;
   if (device.is_cuda()) return at::kBFloat16;
   return cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
 }

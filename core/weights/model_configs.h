@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/api/result.h"
@@ -54,7 +55,11 @@ struct ClipTextConfig {
   bool operator==(const ClipTextConfig&) const = default;
 };
 
-enum class PredictionType { Epsilon, VPrediction };
+enum class PredictionType { Epsilon, VPrediction, Sample };
+/// As diffusers' configurations and ModelSpec name it: epsilon, v_prediction, sample; in ModelSpec
+/// v.
+std::string_view name(PredictionType type);
+std::string_view modelSpecName(PredictionType type);
 
 /// scheduler_config.json, as far as it describes the model (the sampler is the caller's choice).
 struct NoiseScheduleConfig {
@@ -64,7 +69,8 @@ struct NoiseScheduleConfig {
   PredictionType predictionType = PredictionType::Epsilon;
   std::int64_t stepsOffset = 1;
   bool setAlphaToOne = false;
-  bool rescaleBetasZeroSnr = false;  ///< the last level is pure noise (velocity models only)
+  bool rescaleBetasZeroSnr =
+      false;  ///< the last level is pure noise (not for models that predict noise)
   std::string timestepSpacing;  ///< leading, linspace or trailing; empty = the file is silent, each
                                 ///< sampler has its own
   bool operator==(const NoiseScheduleConfig&) const = default;

@@ -156,6 +156,12 @@ std::uint64_t sizeOf(const fs::path& file) {
   return error ? 0 : bytes;
 }
 
+api::PredictionChoice choiceOf(weights::PredictionType type) {
+  api::PredictionChoice choice = api::PredictionChoice::Auto;
+  api::parseEnum(weights::name(type), choice);
+  return choice;
+}
+
 /// Everything about a model whose parts could be opened, and what keeps the others closed.
 ModelReport describe(const weights::StoredModel& model) {
   ModelReport report;
@@ -171,9 +177,7 @@ ModelReport describe(const weights::StoredModel& model) {
     report.problems.emplace_back("Likeness reads Stable Diffusion 1, 2 and XL, not this family");
     return report;
   }
-  report.prediction = model.prediction.type == weights::PredictionType::Epsilon
-                          ? api::PredictionChoice::Epsilon
-                          : api::PredictionChoice::VPrediction;
+  report.prediction = choiceOf(model.prediction.type);
   report.predictionGuessed = model.prediction.certainty == weights::Certainty::Guessed;
   report.resolution = model.resolution();
   std::map<weights::ScalarType, std::int64_t> types;

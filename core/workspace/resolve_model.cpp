@@ -66,10 +66,10 @@ Result<CheckpointInfo> chooseCheckpoint(const fs::path& runFolder, const std::st
 /// What a person chose in place of what the files say.
 void choose(const api::ModelRef& ref, weights::ModelFiles& files) {
   if (!ref.vae.empty()) files.vae = ref.vae;
-  if (ref.prediction != api::PredictionChoice::Auto)
-    files.prediction = ref.prediction == api::PredictionChoice::Epsilon
-                           ? weights::PredictionType::Epsilon
-                           : weights::PredictionType::VPrediction;
+  for (const auto type : {weights::PredictionType::Epsilon,
+                          weights::PredictionType::VPrediction,
+                          weights::PredictionType::Sample})
+    if (api::enumName(ref.prediction) == weights::name(type)) files.prediction = type;
 }
 
 Result<ResolvedModel> resolve(const api::ModelRef& ref, const fs::path& resources, int depth);

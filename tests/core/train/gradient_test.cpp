@@ -355,7 +355,8 @@ INSTANTIATE_TEST_SUITE_P(All,
                          LossOracleTest,
                          testing::Combine(testing::Values(api::Method::Full, api::Method::Lora),
                                           testing::Values(nn::PredictionType::Epsilon,
-                                                          nn::PredictionType::VPrediction)),
+                                                          nn::PredictionType::VPrediction,
+                                                          nn::PredictionType::Sample)),
                          oracleName);
 
 }  // namespace
