@@ -139,10 +139,7 @@ api::Result<AutoencoderKLConfig> readAutoencoderConfig(const std::filesystem::pa
   return in.finish(c);
 }
 
-api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file) {
-  auto opened = ConfigReader::open(file);
-  if (!opened) return api::fail(opened.error());
-  ConfigReader& in = *opened;
+ClipTextConfig clipTextConfig(ConfigReader& in) {
   ClipTextConfig c;
   in.integer("vocab_size", c.vocabSize);
   in.integer("hidden_size", c.hiddenSize);
@@ -153,15 +150,23 @@ api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file
   in.text("hidden_act", c.hiddenAct, {"quick_gelu", "gelu"});
   in.number("layer_norm_eps", c.layerNormEps);
   in.fixed("attention_dropout", 0.0);
+  if (c.hiddenSize % c.numAttentionHeads != 0)
+    in.refuse("\"hidden_size\" is not a multiple of \"num_attention_heads\"");
+  return c;  // other keys belong to text generation and change nothing here
+}
+
+api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file) {
+  auto opened = ConfigReader::open(file);
+  if (!opened) return api::fail(opened.error());
+  ConfigReader& in = *opened;
+  ClipTextConfig c = clipTextConfig(in);
   std::vector<std::string> classes{"CLIPTextModel"};
   in.texts("architectures", classes, {"CLIPTextModel", "CLIPTextModelWithProjection", "CLIPModel"});
   if (classes.front() == "CLIPTextModelWithProjection") {
     c.projectionDim = 512;
     in.integer("projection_dim", c.projectionDim);
   }
-  if (c.hiddenSize % c.numAttentionHeads != 0)
-    in.refuse("\"hidden_size\" is not a multiple of \"num_attention_heads\"");
-  return in.finish(c);  // other keys belong to text generation and change nothing here
+  return in.finish(c);
 }
 
 std::string_view name(PredictionType type) {

@@ -84,6 +84,10 @@ api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file
 /// Absent keys take the constructor defaults of the scheduler classes, except steps_offset 1, which
 /// the pipeline forces.
 api::Result<NoiseScheduleConfig> readScheduleConfig(const std::filesystem::path& file);
+/// A text encoder's measures, without its projection, of an object that is being read and keeps the
+/// problems.
+class ConfigReader;
+ClipTextConfig clipTextConfig(ConfigReader& in);
 
 /// The files that the readers above read as these values, as diffusers and transformers write them.
 std::string toJson(const UNet2DConditionConfig& config);
