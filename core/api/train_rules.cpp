@@ -109,6 +109,11 @@ void checkMethod(Errors& errors, const TrainRequest& r) {
                   "Only the full method keeps trained weights that could be halved",
                   "Turn it off; frozen weights are halved already where bf16 is fast");
   if (!r.memory.stepInBackward) return;
+  if (r.compute.dtype == DType::Fp16)
+    contradiction(errors,
+                  "memory.stepInBackward",
+                  "In fp16 all gradients are looked at before anything is changed",
+                  "Compute in bf16 or fp32, or turn stepInBackward off");
   if (t.gradientAccumulation > 1)
     contradiction(errors,
                   "memory.stepInBackward",

@@ -20,7 +20,11 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
   tensor::setThreads(compute.threads);
 
   nn::LoadOptions options;
-  options.dtype = options.vaeDtype = tensor::chooseDType(compute.dtype, *device);
+  const auto dtype = tensor::choosePrecision(compute, *device);
+  if (!dtype) return api::fail(dtype.error());
+  options.dtype = *dtype;
+  // Autoencoders overflow in fp16.
+  options.vaeDtype = *dtype == at::kHalf ? at::kFloat : *dtype;
   options.device = *device;
   auto model = nn::loadStableDiffusion(files->files, options, stop);
   if (!model) return api::fail(model.error());

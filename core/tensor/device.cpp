@@ -140,10 +140,20 @@ api::Result<at::Device> chooseDevice(const std::string& id) {
   return api::fail(api::ErrorCode::DeviceMissing, {{"device", id}});
 }
 
-at::ScalarType chooseDType(api::DType wanted, const at::Device& device) {
+api::Result<at::ScalarType> choosePrecision(const api::ComputeOptions& compute,
+                                            const at::Device& device) {
+  at::globalContext().setAllowTF32CuBLAS(compute.tf32);
+  at::globalContext().setAllowTF32CuDNN(compute.tf32);
+  const api::DType wanted = compute.dtype;
   if (wanted == api::DType::Fp32) return at::kFloat;
   if (wanted == api::DType::Bf16) return at::kBFloat16;
-  if (wanted == api::DType::Fp16) return at::kHalf;
+  if (wanted == api::DType::Fp16) {
+    if (!device.is_cpu()) return at::kHalf;
+    return api::fail(api::ErrorCode::BadCombination,
+                     {{"key", "dtype"},
+                      {"reason", "fp16 is for GPUs; processors compute slowly in it"},
+                      {"fix", "Set the precision to auto, or choose a GPU"}});
+  }
   if (device.is_cuda()) return at::kBFloat16;
   return cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
 }

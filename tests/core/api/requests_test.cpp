@@ -156,6 +156,12 @@ INSTANTIATE_TEST_SUITE_P(
                     r.optimizer.kind = OptimizerKind::Prodigy, r.training.learningRate = 1;
                     r.memory.stepInBackward = true, r.training.maxGradNorm = 0;
                   }},
+        TrainCase{"memory.stepInBackward",
+                  BadCombination,
+                  [](auto& r) {
+                    r.memory.stepInBackward = true, r.training.maxGradNorm = 0;
+                    r.compute.dtype = DType::Fp16;
+                  }},
         TrainCase{"memory.bf16Weights",
                   BadCombination,
                   [](auto& r) {

@@ -1,4 +1,5 @@
 // Files, pixels, noise and devices.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
@@ -170,10 +171,29 @@ TEST(Devices, TheCpuIsAlwaysThere) {
 }
 
 TEST(Devices, DtypeFollowsTheWishAndTheMachine) {
-  EXPECT_EQ(chooseDType(api::DType::Fp32, at::kCPU), at::kFloat);
-  EXPECT_EQ(chooseDType(api::DType::Bf16, at::kCPU), at::kBFloat16);
+  const auto chosen = [](api::DType dtype, const at::Device& device) {
+    api::ComputeOptions compute;
+    compute.dtype = dtype;
+    return choosePrecision(compute, device);
+  };
+  EXPECT_EQ(chosen(api::DType::Fp32, at::kCPU), at::kFloat);
+  EXPECT_EQ(chosen(api::DType::Bf16, at::kCPU), at::kBFloat16);
+  EXPECT_EQ(chosen(api::DType::Fp16, at::Device("cuda:0")), at::kHalf);
+  const auto refused = chosen(api::DType::Fp16, at::kCPU);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, api::ErrorCode::BadCombination);
   const bool fast = cpuHasFastBf16() && bf16SelfCheck();
-  EXPECT_EQ(chooseDType(api::DType::Auto, at::kCPU), fast ? at::kBFloat16 : at::kFloat);
+  EXPECT_EQ(chosen(api::DType::Auto, at::kCPU), fast ? at::kBFloat16 : at::kFloat);
+}
+
+TEST(Devices, Tf32IsAllowedOnWishAlone) {
+  api::ComputeOptions compute;
+  for (const bool tf32 : {true, false}) {
+    compute.tf32 = tf32;
+    ASSERT_TRUE(choosePrecision(compute, at::kCPU));
+    EXPECT_EQ(at::globalContext().allowTF32CuBLAS(), tf32);
+    EXPECT_EQ(at::globalContext().allowTF32CuDNN(), tf32);
+  }
 }
 
 TEST(Devices, ThreadsAndMemory) {
