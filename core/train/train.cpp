@@ -98,7 +98,9 @@ class Job {
   base::JobResult m_result;
 };
 
-std::string dtypeName(at::ScalarType dtype) { return dtype == at::kBFloat16 ? "bf16" : "fp32"; }
+std::string dtypeName(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? "bf16" : dtype == at::kHalf ? "fp16" : "fp32";
+}
 
 Result<base::JobResult> Job::run() {
   m_result.artifacts = {m_request.runFolder};
@@ -179,7 +181,9 @@ Result<bool> Job::loadModel() {
     return api::fail(known.error());
   if (auto divisible = checkDivisible(m_recipe, m_ranks); !divisible)
     return api::fail(divisible.error());
-  m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
+  const auto compute = tensor::choosePrecision(m_recipe.compute, m_device);
+  if (!compute) return api::fail(compute.error());
+  m_compute = *compute;
   if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
     return api::fail(enough.error());
 
@@ -284,6 +288,9 @@ Result<bool> Job::preparePhotos() {
   if (!m_ranks.isFirst()) return true;
   checkWords();
   if (auto opened = openRun(); !opened) return api::fail(opened.error());
+  auto judge = LikenessJudge::open(m_recipe, m_photos, m_device);
+  if (!judge) return api::fail(judge.error());
+  m_reporter.setJudge(std::move(*judge));
   if (const auto done = photoLatents(); !done || !*done) return done;
   sayShapes();
   if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
@@ -437,7 +444,7 @@ Result<void> Job::restore(Trainer& trainer) {
   }
   auto state = tensor::loadSafetensors(m_checkpoint->folder / workspace::kOptimizerFile);
   if (!state) return api::fail(state.error());
-  if (m_checkpoint->manifest.step > 0 && !trainer.optimizer().load(std::move(*state)))
+  if (m_checkpoint->manifest.step > 0 && !trainer.load(std::move(*state)))
     return damaged(workspace::kOptimizerFile);
   return {};
 }

@@ -131,7 +131,7 @@ api::Result<void> TrainingLoop::oneStep() {
       row.push_back({m_step, kBands[band], *loss});
   if (due(m_recipe.watch.probeEvery)) addProbe(row);
   row.push_back({m_step, Series::LearningRate, report->learningRate});
-  row.push_back({m_step, Series::GradNorm, report->gradientNorm});
+  if (!report->leftOut) row.push_back({m_step, Series::GradNorm, report->gradientNorm});
   row.push_back({m_step, Series::StepSeconds, stepSeconds});
   row.push_back({m_step, Series::MemoryMiB, static_cast<double>(tensor::rssMiB())});
   // Before the row, which tells how far the samples have drifted.
@@ -190,7 +190,7 @@ api::Result<void> TrainingLoop::save(bool finished) {
   CheckpointTensors tensors;
   for (const auto& [part, weights] : m_trainer.trainables().weights)
     tensors.emplace(part + ".safetensors", weights);
-  tensors.emplace(workspace::kOptimizerFile, m_trainer.optimizer().state());
+  tensors.emplace(workspace::kOptimizerFile, m_trainer.state());
   auto folder = saveCheckpoint(
       m_recipe.runFolder, std::move(manifest), tensors, m_trainer.trainables().metadata);
   if (!folder) return api::fail(folder.error());
@@ -225,13 +225,8 @@ void TrainingLoop::warnOfChangedPhotos() {
 }
 
 void TrainingLoop::warnOfSmallerBatches() {
-  m_reporter.warning({api::ErrorCode::NotEnoughMemory,
-                      {{"needed", "more"},
-                       {"available", std::to_string(tensor::availableMemoryMiB())},
-                       {"fits",
-                        "The run continues with the same pictures per step, but only " +
-                            std::to_string(m_trainer.microBatch()) +
-                            " at a time. It is slower; the result is the same"}},
+  m_reporter.warning({api::ErrorCode::SmallerBatches,
+                      {{"pictures", std::to_string(m_trainer.microBatch())}},
                       {}});
 }
 
