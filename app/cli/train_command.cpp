@@ -5,6 +5,7 @@
 #include "app/cli/flags.h"
 #include "app/cli/local_ranks.h"
 #include "app/cli/run_job.h"
+#include "app/cli/training_plan.h"
 #include "core/base/placement.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -25,7 +26,7 @@ struct TrainArguments {
   fs::path project, base, config, out, fork;
   ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
-  bool resume = false, printConfig = false;
+  bool resume = false, printConfig = false, plan = false;
   std::int64_t devices = 1;
   base::Placement placement;
 };
@@ -41,7 +42,7 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
                                     Workspace& workspace) {
   ProjectPlace place;
   const bool first = a.placement.rank == 0;
-  if (first) {
+  if (first && !a.plan) {
     auto lock = workspace.lockProject(project.folder);
     if (!lock) return fail(lock.error());
     place.lock = std::move(*lock);
@@ -55,7 +56,7 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
     place.runFolder = runs.back().folder;
     return place;
   }
-  if (!first) {  // the first rank says where, in the training job
+  if (!first || a.plan) {  // the first rank says where, in the training job
     place.runFolder = project.folder;
     return place;
   }
@@ -190,7 +191,7 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
   const auto placement = base::placement();
   if (!placement) return fail(placement.error());
   a.placement = *placement;
-  if (a.devices > 1 && !a.printConfig) {
+  if (a.devices > 1 && !a.printConfig && !a.plan) {
     if (placement->size == 1) {
       const auto code = runLocalRanks(a.devices);
       if (!code) return fail(code.error());
@@ -209,8 +210,9 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
       if (!std::freopen("/dev/null", "w", stream)) std::fclose(stream);
   }
   ProjectPlace place;
-  const auto request = buildRequest(a, workspace, place);
+  auto request = buildRequest(a, workspace, place);
   if (!request) return fail(request.error());
+  if (a.plan && request->runFolder.empty()) request->runFolder = ".";  // only its disk counts
   if (a.printConfig) {
     CommandResult result;
     result.text = config::toYaml(*request, true);
@@ -225,6 +227,12 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
                       : "--photos is required: photos, or folders of them"}});
   if (request->runFolder.empty())
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
+  if (a.plan) {
+    if (const auto errors = validate(*request); !errors.empty()) return fail(errors.front().error);
+    const auto plan = workspace.planTraining(*request);
+    if (!plan) return fail(plan.error());
+    return planResult(*plan);
+  }
   if (const auto errors = validate(*request); !a.fork.empty() && !errors.empty())
     return fail(errors.front().error);  // before anything is copied
   if (!a.fork.empty() && placement->rank == 0)
@@ -239,7 +247,7 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
 
 constexpr const char* kFooter =
     R"(Options are taken from, the later winning: built-in defaults, the recipe that suits the base model,
-the project or --config, the command line. --print-config shows the outcome as YAML and ends.
+the project or --config, the command line. --print-config shows the outcome as YAML and ends, --plan what it will take.
 
 Examples
   likeness-cli train --photos my-dog/ --class dog --out runs/bo
@@ -249,6 +257,7 @@ Examples
   likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
   likeness-cli train --photos my-dog/ --class dog --batch-size 2 --devices 2 --out runs/bo
   likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
+  likeness-cli train --photos my-dog/ --class dog --base sd15 --checkpointing --plan     how long, how much memory
 Ctrl-C stops after the step under way and keeps a checkpoint.)";
 
 }  // namespace
@@ -291,6 +300,10 @@ Command addTrain(CLI::App& root) {
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1024}));
   app->add_flag("--print-config", a->printConfig, "Print every option as YAML and end");
+  app->add_flag("--plan",
+                a->plan,
+                "Print what it will take (steps, time, memory, disk) and end; exit code 4 when it "
+                "does not fit");
   TrainRequest defaults;
   forEachSection(defaults, [&](std::string_view section, const auto& options) {
     a->flags.add(section, options);

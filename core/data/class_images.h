@@ -12,8 +12,7 @@
 
 namespace likeness::data {
 
-/// hash(base weights, class prompt, negative prompt, sampler settings, resolution, dtype, seed),
-/// not the count: 16 hex digits.
+/// workspace::classImageKey of the pictures that this model makes.
 std::string classImageKey(const api::ClassImagesRequest& request,
                           const nn::StableDiffusion& model,
                           at::ScalarType dtype);

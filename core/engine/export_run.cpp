@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/generate/generator.h"
 #include "core/generate/load_model.h"
 #include "core/nn/adapters.h"
@@ -259,7 +260,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
                           {"mean_difference", difference.mean},
                           {"bytes", bytesOf(request.out)},
                           {"verify_s", base::secondsSince(start)},
-                          {"peak_rss_mib", tensor::peakRssMiB()}}};
+                          {"peak_rss_mib", base::peakRssMiB()}}};
 }
 
 }  // namespace likeness::engine

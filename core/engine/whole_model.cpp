@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/tensor/device.h"
 #include "core/tensor/state_dict.h"
 #include "core/text/clip_tokenizer.h"
@@ -281,7 +282,7 @@ Result<base::JobResult> writeWhole(const WholeModel& like,
        {"resumed_mib", static_cast<std::int64_t>(next.begun().value_or(bytes) / kMib)},
        {"write_s", writeSeconds},
        {"verify_s", secondsSince(verifyStart)},
-       {"peak_rss_mib", tensor::peakRssMiB()}}};
+       {"peak_rss_mib", base::peakRssMiB()}}};
 }
 
 }  // namespace likeness::engine

@@ -10,6 +10,7 @@
 #include <ATen/ops/where.h>
 
 #include "core/nn/gradient_checkpoint.h"
+#include "core/weights/trainable_tensors.h"
 
 namespace likeness::nn {
 // Named, not anonymous: the Parts below hold these types, and unity builds join files.
@@ -122,10 +123,7 @@ ClipTextModel::XlOutput ClipTextModel::forwardXl(const at::Tensor& inputIds,
 }
 
 bool ClipTextModel::isReadByXl(const ClipTextConfig& config, std::string_view key) {
-  if (config.projectionDim > 0) return true;
-  const std::string last =
-      "text_model.encoder.layers." + std::to_string(config.numHiddenLayers - 1) + ".";
-  return !key.starts_with(last) && !key.starts_with("text_model.final_layer_norm.");
+  return weights::isReadByXl(config, key);
 }
 
 }  // namespace likeness::nn

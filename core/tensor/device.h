@@ -21,10 +21,5 @@ at::ScalarType chooseDType(api::DType wanted, const at::Device& device);
 at::ScalarType scalarType(api::FileDType dtype);
 /// Threads of the compute thread's pool; 0 = all cores. Returns the number in force.
 int setThreads(std::int64_t threads);
-/// MiB that can be allocated now (cgroup and MemAvailable); this process's RSS, now and at its
-/// peak.
-std::int64_t availableMemoryMiB();
-std::int64_t rssMiB();
-std::int64_t peakRssMiB();
 
 }  // namespace likeness::tensor

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
-#include "core/train/recipe.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/recipe.h"
 #include "likeness_version.h"
 
 namespace likeness::train {
@@ -113,7 +113,7 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
                                    const std::vector<data::TrainingPicture>& photos) {
   const fs::path& folder = recipe.runFolder;
   if (stored.base.hash != recipe.base.hash) return incompatible(folder, "base");
-  if (std::string key = firstDifference(stored, recipe); !key.empty())
+  if (std::string key = workspace::firstDifference(stored, recipe); !key.empty())
     return incompatible(folder, std::move(key));
   const auto inputs = readInputs(folder);
   if (!inputs) return api::fail(inputs.error());

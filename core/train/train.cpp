@@ -15,10 +15,11 @@
 #include "core/data/class_images.h"
 #include "core/generate/generate.h"
 #include "core/tensor/device.h"
-#include "core/train/footprint.h"
-#include "core/train/recipe.h"
 #include "core/train/run_folder.h"
 #include "core/train/training_loop.h"
+#include "core/workspace/class_images.h"
+#include "core/workspace/plan_training.h"
+#include "core/workspace/recipe.h"
 #include "core/workspace/resolve_model.h"
 #include "core/workspace/run_folder.h"
 
@@ -87,6 +88,7 @@ class Job {
   int m_threads = 0;
   at::Device m_device = at::kCPU;
   at::ScalarType m_compute = at::kFloat;
+  workspace::RunConditions m_conditions;
   std::optional<base::FileLock> m_lock;
   nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
@@ -173,15 +175,16 @@ Result<bool> Job::loadModel() {
                        "it is a model for " + stored->variant +
                            ", which makes pictures but cannot be trained; train on a plain model "
                            "of its family"}});
-  const ModelSize size = measureModel(*stored);
-  m_recipe = completeRecipe(m_request, size.resolution);
+  m_recipe = workspace::completeRecipe(m_request, stored->resolution());
   if (auto known = checkLayerNames(m_recipe, stored->configs.unet); !known)
     return api::fail(known.error());
   if (auto divisible = checkDivisible(m_recipe, m_ranks); !divisible)
     return api::fail(divisible.error());
   m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
-  if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
-    return api::fail(enough.error());
+  m_conditions =
+      workspace::runConditions(m_recipe, *stored, m_device.is_cpu(), m_compute != at::kFloat);
+  if (const auto obstacle = workspace::obstacleTo(stored->configs, m_recipe, m_conditions))
+    return api::fail(*obstacle);
 
   // Masters stay fp32, or bf16 when asked for; a frozen network needs none.
   m_loadOptions.dtype = m_recipe.training.method != api::Method::Full ? m_compute
@@ -249,7 +252,7 @@ Result<void> Job::openRun() {
   if (stored->training.steps != m_recipe.training.steps &&
       (m_recipe.training.lrSchedule != api::LrScheduleKind::Constant ||
        m_recipe.training.lrWarmup > 0 ||
-       (trainsTextEncoder(m_recipe) && m_recipe.training.textEncoderStop < 1) ||
+       (workspace::trainsTextEncoder(m_recipe) && m_recipe.training.textEncoderStop < 1) ||
        m_recipe.embedding.vectors > 0))
     base::log(base::LogLevel::Warning,
               "continued inexactly: what depends on the part of the steps is stretched to " +
@@ -339,18 +342,11 @@ Result<bool> Job::makeClassImages() {
     return !stopped();
   }
   const auto start = Clock::now();
-  // The request's own seed, not the run's: runs of any seed share the pictures of a class.
-  api::ClassImagesRequest request;
-  request.base = m_recipe.base;
-  request.subject = m_recipe.subject;
-  request.prior = m_recipe.prior;
-  request.resolution = m_recipe.training.resolution;
-  request.compute = m_recipe.compute;
-  request.outFolder = m_recipe.classImageFolder.empty()
-                          ? m_recipe.runFolder / workspace::kClassImagesFolder
-                          : m_recipe.classImageFolder;
-  auto set = data::makeClassImages(
-      request, *m_model, m_compute, m_reporter, {m_ranks.rank(), m_ranks.size()});
+  auto set = data::makeClassImages(workspace::classImagesRequest(m_recipe),
+                                   *m_model,
+                                   m_compute,
+                                   m_reporter,
+                                   {m_ranks.rank(), m_ranks.size()});
   if (!set) return api::fail(set.error());
   m_classFiles = std::move(set->files);
   m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -474,6 +470,8 @@ Result<bool> Job::trainSteps() {
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();
   m_result.figures = loop.figures();
+  if (const auto seconds = loop.secondsPerStep(); seconds && m_ranks.size() == 1)
+    workspace::rememberSpeed(m_model->files.configs, m_recipe, m_conditions, *seconds);
   if (!loop.lastCheckpoint().empty()) m_result.artifacts.push_back(loop.lastCheckpoint());
   return finished;
 }

@@ -10,6 +10,8 @@
 
 #include "core/nn/adapters.h"
 #include "core/nn/embeddings.h"
+#include "core/weights/trainable_tensors.h"
+#include "core/workspace/recipe.h"
 
 namespace likeness::train {
 
@@ -79,15 +81,6 @@ std::string nearNames(const std::string& asked, const weights::TensorShapes& ten
 
 }  // namespace
 
-bool isTrainedInFull(const api::TrainRequest& recipe, NetworkKind network, const std::string& key) {
-  if (recipe.training.method != Method::Full) return false;
-  if (weights::isText(network)) return recipe.training.trainTextEncoder;
-  const auto& layers = recipe.training.layers;
-  return layers.empty() || std::ranges::any_of(layers, [&](const std::string& part) {
-           return key.find(part) != std::string::npos;
-         });
-}
-
 Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& recipe) {
   const api::TrainingOptions& training = recipe.training;
   const auto partOfRun = [&](double part) {
@@ -128,7 +121,8 @@ Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& re
       }
     } else {
       for (const auto& [key, tensor] : part.store->parameters())
-        if (isTrainedInFull(recipe, part.network, key) && (!part.isUsed || part.isUsed(key)))
+        if (workspace::isTrainedInFull(recipe, part.network, key) &&
+            (!part.isUsed || part.isUsed(key)))
           mark(name + "." + key, tensor, rate, steps);
       if (marked.parameters.size() > before) marked.weights[name] = part.store->parameters();
     }
@@ -158,10 +152,10 @@ api::Result<void> checkLayerNames(const api::TrainRequest& recipe,
       const std::string& key = tensor.first;
       constexpr std::string_view weight = ".weight";
       return adapts ? key.ends_with(weight) && tensor.second.size() > 1 &&
-                          nn::adapterRank(NetworkKind::UNet,
-                                          key.substr(0, key.size() - weight.size()),
-                                          one.lora) > 0
-                    : isTrainedInFull(one, NetworkKind::UNet, key);
+                          weights::adapterRank(NetworkKind::UNet,
+                                               key.substr(0, key.size() - weight.size()),
+                                               one.lora) > 0
+                    : workspace::isTrainedInFull(one, NetworkKind::UNet, key);
     });
     if (!known)
       return api::fail(api::ErrorCode::BadCombination,

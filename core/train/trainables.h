@@ -30,11 +30,6 @@ struct Trainables {
 ///     whose vectors are learned alone in their part of the steps (always, with the former).
 Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& recipe);
 
-/// Whether the full method trains the parameter of a network.
-bool isTrainedInFull(const api::TrainRequest& recipe,
-                     weights::NetworkKind network,
-                     const std::string& key);
-
 /// That every part of a name which the recipe's method chooses layers by is one of this UNet's.
 /// Error: BadCombination naming the part and what is near.
 api::Result<void> checkLayerNames(const api::TrainRequest& recipe,

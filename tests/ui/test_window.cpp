@@ -147,8 +147,6 @@ class TestWindow : public QObject {
     QTRY_COMPARE(f->window->training().runs().size(), std::size_t{1});
     QVERIFY(f->window->training().unfinished() == nullptr);
     QVERIFY(!f->told("stopped at step"));
-    // Its time per step makes the estimate.
-    QCOMPARE(f->window->training().secondsPerStep(), 0.25);
   }
 
   void closingWhileItTrainsAsks() {

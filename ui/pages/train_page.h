@@ -42,6 +42,7 @@ class TrainPage : public QWidget {
   void connectModels();
   void showRecipe();
   void showProblems();
+  void showPlan();
   void showJob();
   void showEnd();
   void showClassTitle();
@@ -54,7 +55,7 @@ class TrainPage : public QWidget {
   QRadioButton *m_full, *m_lora, *m_word;
   ValueSlider *m_strength, *m_prior;
   QSpinBox* m_classCount;
-  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_advice,
+  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_plan, *m_estimate, *m_status, *m_advice,
       *m_classTitle, *m_sampleTitle;
   QToolButton* m_expert;
   OptionForm* m_form;

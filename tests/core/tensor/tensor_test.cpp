@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/tensor/bf16_check.h"
 #include "core/tensor/device.h"
 #include "core/tensor/pixels.h"
@@ -172,15 +173,15 @@ TEST(Devices, TheCpuIsAlwaysThere) {
 TEST(Devices, DtypeFollowsTheWishAndTheMachine) {
   EXPECT_EQ(chooseDType(api::DType::Fp32, at::kCPU), at::kFloat);
   EXPECT_EQ(chooseDType(api::DType::Bf16, at::kCPU), at::kBFloat16);
-  const bool fast = cpuHasFastBf16() && bf16SelfCheck();
+  const bool fast = base::cpuHasFastBf16() && bf16SelfCheck();
   EXPECT_EQ(chooseDType(api::DType::Auto, at::kCPU), fast ? at::kBFloat16 : at::kFloat);
 }
 
 TEST(Devices, ThreadsAndMemory) {
   EXPECT_EQ(setThreads(1), 1);
   EXPECT_GE(setThreads(0), 1);
-  EXPECT_GT(availableMemoryMiB(), 0);
-  EXPECT_GT(peakRssMiB(), 1);
+  EXPECT_GT(base::availableMemoryMiB(), 0);
+  EXPECT_GT(base::peakRssMiB(), 1);
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 #include "core/generate/load_model.h"
 #include "core/nn/encode_text.h"
-#include "core/train/footprint.h"
 #include "core/train/train.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/training_need.h"
 #include "tests/core/train/driver/recipe.h"
 #include "tests/core/train/fixture.h"
 #include "tests/support/recording_reporter.h"
@@ -58,7 +58,7 @@ api::TrainRequest recipeOf(const Variant& variant) {
   recipe.training.maxGradNorm = 0;
   recipe.training.textEncoderLearningRate = 0;
   variant.change(recipe);
-  return completeRecipe(recipe, 16);
+  return workspace::completeRecipe(recipe, 16);
 }
 
 /// Everything that could be trained, under the names of Trainable.
@@ -102,7 +102,7 @@ TEST_P(MethodTest, ChangesWhatItMarksAndNothingElse) {
   }
   EXPECT_FALSE(marked.empty());
   EXPECT_EQ(changed(before, everything(setup)), marked);
-  EXPECT_EQ(trainedParameters(measureModel(setup.model.files), recipe), count);
+  EXPECT_EQ(workspace::trainedPart(setup.model.files.configs, recipe).parameters, count);
 }
 
 INSTANTIATE_TEST_SUITE_P(All,
@@ -176,7 +176,7 @@ TEST(Methods, TheWordIsLearnedBeforeTheWeights) {
   recipe.training.steps = 4;
   recipe.embedding.vectors = 2;
   recipe.embedding.part = 0.5;
-  TinyTraining setup(tinyModel(), completeRecipe(recipe, 16));
+  TinyTraining setup(tinyModel(), workspace::completeRecipe(recipe, 16));
   const auto begun = everything(setup);
   const auto first = setup.trainer.step(0);
   ASSERT_TRUE(first);

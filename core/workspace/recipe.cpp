@@ -1,12 +1,12 @@
 // Automatic values and comparison of recipes.
-#include "core/train/recipe.h"
+#include "core/workspace/recipe.h"
 
 #include <algorithm>
 #include <initializer_list>
 #include <map>
 #include <set>
 
-namespace likeness::train {
+namespace likeness::workspace {
 namespace {
 
 /// Below these distances watching would cost more than a tenth of the time. Said in the options'
@@ -70,6 +70,17 @@ bool trainsTextEncoder(const api::TrainRequest& request) {
   return false;
 }
 
+bool isTrainedInFull(const api::TrainRequest& recipe,
+                     weights::NetworkKind network,
+                     const std::string& key) {
+  if (recipe.training.method != api::Method::Full) return false;
+  if (weights::isText(network)) return recipe.training.trainTextEncoder;
+  const auto& layers = recipe.training.layers;
+  return layers.empty() || std::ranges::any_of(layers, [&](const std::string& part) {
+           return key.find(part) != std::string::npos;
+         });
+}
+
 api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t modelResolution) {
   api::TrainRequest r = request;
   r.training.steps = api::plannedSteps(request);
@@ -101,4 +112,4 @@ std::string firstDifference(const api::TrainRequest& a, const api::TrainRequest&
   return {};
 }
 
-}  // namespace likeness::train
+}  // namespace likeness::workspace

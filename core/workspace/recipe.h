@@ -1,14 +1,21 @@
-// The one place where "0 = recommended" becomes a number, and where two recipes are compared.
+// What a recipe means: the one place where "0 = recommended" becomes a number, what it trains, and
+// where two of them are compared.
 #pragma once
 
 #include <string>
 
 #include "core/api/requests.h"
+#include "core/weights/stored_network.h"
 
-namespace likeness::train {
+namespace likeness::workspace {
 
 /// Whether weights of the text encoder are trained, for some part of the steps at least.
 bool trainsTextEncoder(const api::TrainRequest& request);
+
+/// Whether the full method trains the parameter of a network.
+bool isTrainedInFull(const api::TrainRequest& recipe,
+                     weights::NetworkKind network,
+                     const std::string& key);
 
 /// `request` with every automatic value filled in: steps, resolution, text-encoder rate, alpha, the
 /// new word's vectors and what they begin as (without class pictures where it is all that is
@@ -21,4 +28,4 @@ api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t 
 /// device and threads may differ.
 std::string firstDifference(const api::TrainRequest& a, const api::TrainRequest& b);
 
-}  // namespace likeness::train
+}  // namespace likeness::workspace
