@@ -11,6 +11,7 @@
 #include <QMimeData>
 #include <QPushButton>
 #include <QSpinBox>
+#include <QToolButton>
 #include <QWheelEvent>
 
 #include "tests/ui/fixture.h"
@@ -256,6 +257,8 @@ class TestWindow : public QObject {
     f->makeProject(4);
     for (const Page page : {Page::Photos, Page::Train, Page::Create}) {
       f->window->showPage(page);
+      for (auto* fold : f->window->findChildren<QToolButton*>())
+        if (fold->property("fold").toBool()) fold->setChecked(true);
       int controls = 0;
       for (auto* widget : f->window->findChildren<QWidget*>()) {
         const bool control =

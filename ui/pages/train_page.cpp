@@ -1,5 +1,6 @@
 #include "ui/pages/train_page.h"
 
+#include <QAction>
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QProgressBar>
@@ -7,7 +8,6 @@
 #include <QScrollArea>
 #include <QSignalBlocker>
 #include <QSpinBox>
-#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "ui/dialogs/info_dialogs.h"
@@ -60,8 +60,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_advice(makeHint()),
       m_classTitle(makeSection({})),
       m_sampleTitle(makeSection(tr("Samples during training"))),
-      m_expert(new QToolButton),
-      m_form(new OptionForm(shownElsewhere())),
+      m_form(new OptionForm(trainOptions(), shownElsewhere())),
       m_recipe(new QScrollArea),
       m_start(makePrimary("trainStart", tr("Train"))),
       m_stop(makeButton("trainStop", tr("Stop and keep"))),
@@ -168,18 +167,10 @@ void TrainPage::addClass(QVBoxLayout* layout) {
 }
 
 void TrainPage::addExpert(QVBoxLayout* layout) {
-  m_expert->setObjectName("expertToggle");
-  m_expert->setCheckable(true);
-  m_expert->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-  m_expert->setText(tr("Expert: %n option(s)", nullptr, static_cast<int>(m_form->paths().size())));
-  m_expert->setIcon(icon("chevron-right"));
-  m_form->hide();
-  layout->addWidget(m_expert, 0, Qt::AlignLeft);
-  layout->addWidget(m_form);
-  connect(m_expert, &QToolButton::toggled, this, [this](bool on) {
-    m_expert->setIcon(icon(on ? "chevron-down" : "chevron-right"));
-    m_form->setVisible(on);
-  });
+  layout->addWidget(
+      new Fold("expertToggle",
+               tr("Expert: %n option(s)", nullptr, static_cast<int>(m_form->paths().size())),
+               m_form));
   connect(
       m_form, &OptionForm::edited, this, [this](const QString& path, const api::FieldValue& value) {
         m_project.edit([&](api::TrainRequest& recipe) { writeOption(recipe, toStd(path), value); });
@@ -229,6 +220,13 @@ QWidget* TrainPage::makeStrip(QLabel* title, PictureStrip* strip) {
   connect(strip, &PictureStrip::opened, this, [this, strip](const QModelIndex& index) {
     const auto* model = static_cast<PictureListModel*>(strip->model());
     showPicture(this, model->at(index.row()).image, index.data(Qt::AccessibleTextRole).toString());
+  });
+  auto* begin = new QAction(tr("Begin a picture from it"), strip);
+  strip->addAction(begin);
+  strip->setContextMenuPolicy(Qt::ActionsContextMenu);
+  connect(begin, &QAction::triggered, this, [this, strip] {
+    const QString file = strip->currentIndex().data(PictureListModel::FileRole).toString();
+    if (!file.isEmpty()) Q_EMIT pictureChosen(file);
   });
   return card;
 }
