@@ -169,6 +169,7 @@ Fold::Fold(const char* name, const QString& title, QWidget* content, QWidget* pa
   column->addLayout(row);
   column->addWidget(m_content);
   connect(m_heading, &QToolButton::toggled, this, &Fold::reveal);
+  m_content->installEventFilter(this);
   reveal(false);
 }
 
@@ -183,14 +184,23 @@ void Fold::reveal(bool open) {
   m_heading->setIcon(icon(open ? "chevron-down" : "chevron-right"));
   m_content->setVisible(open);
   m_summary->setVisible(!open);
-  if (open) QTimer::singleShot(0, this, &Fold::scrollTo);  // when it has its place
+}
+
+bool Fold::eventFilter(QObject* watched, QEvent* event) {
+  // Opened, or with more in it than before: seen, as soon as all of it has its place.
+  if (event->type() == QEvent::Resize) {
+    const auto* resize = static_cast<QResizeEvent*>(event);
+    if (resize->size().height() > resize->oldSize().height())
+      QTimer::singleShot(0, this, &Fold::scrollTo);
+  }
+  return QWidget::eventFilter(watched, event);
 }
 
 void Fold::scrollTo() {
   QWidget* around = parentWidget();
   while (around && !qobject_cast<QScrollArea*>(around)) around = around->parentWidget();
   auto* scroll = qobject_cast<QScrollArea*>(around);
-  if (!scroll) return;
+  if (!scroll || !m_content->isVisible()) return;
   scroll->ensureWidgetVisible(m_content, 0, kGrid);
   scroll->ensureWidgetVisible(m_heading, 0, kGrid);  // of a long content its beginning
 }

@@ -75,6 +75,9 @@ class Fold : public QWidget {
   /// Empty = nothing is set.
   void setSummary(const QString& text);
 
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
  private:
   void reveal(bool open);
   void scrollTo();
