@@ -118,7 +118,6 @@ class TestCreate : public QObject {
     QCOMPARE(ui::fromPath(request.image), picture);
     QCOMPARE(request.strength, 0.76);
     QVERIFY(request.mask.empty());
-    f->shot("create-picture");
     f->dialogs.nextPicture = f->makePhoto("mask.png", 9);
     f->click("maskBrowse");
     QTRY_COMPARE(ui::fromPath(generate().mask), f->dialogs.nextPicture);
@@ -225,7 +224,6 @@ class TestCreate : public QObject {
     auto* strength = f->find<QSlider>("adapter1StrengthSlider");
     strength->setFocus();
     QTest::keyClick(strength, Qt::Key_Left);
-    f->shot("create-extras");
     api::GenerateRequest request = generate();
     const std::vector<api::AdapterRef> two{{ui::toPath(f->path("a.safetensors")), 1},
                                            {ui::toPath(f->path("b.safetensors")), 0.95}};
@@ -253,7 +251,6 @@ class TestCreate : public QObject {
   void whatIsNoLoraIsASentence() {
     QVERIFY(f->drop({f->makeWeights("x.safetensors", {{"x", {2}}})}, page()));
     QTRY_VERIFY(f->told("x.safetensors” cannot be put on a model"));
-    f->shot("create-refused");
     QVERIFY(f->drop({file("bad.safetensors", "hostile header")}, page()));
     QTRY_VERIFY(f->told("bad.safetensors"));
     QVERIFY(generate().adapters.empty());
@@ -273,7 +270,12 @@ class TestCreate : public QObject {
     QCOMPARE(generate().prompts.front(), std::string("a cat# scenes"));
     f->find<QPlainTextEdit>("prompts")->clear();
     QCOMPARE(generate().prompt, std::string("{subject}"));
-    QVERIFY(f->drop({f->path("scenes.txt")}, page()));
+    // Over the field, too, files are no words.
+    QWidget* field = f->find<QPlainTextEdit>("prompts")->viewport();
+    QVERIFY(f->drop({f->makeLora("a.safetensors")}, field));
+    QTRY_VERIFY(f->window->findChild<QWidget*>("adapter0Name"));
+    QVERIFY(f->find<QPlainTextEdit>("prompts")->toPlainText().isEmpty());
+    QVERIFY(f->drop({f->path("scenes.txt")}, field));
     QTRY_COMPARE(f->find<QPlainTextEdit>("prompts")->toPlainText().count('\n'), 3);
     for (const auto& [name, content] : {std::pair("latin.txt", QByteArray("caf\xE9")),
                                         std::pair("none.txt", QByteArray("# \n"))}) {
@@ -327,7 +329,6 @@ class TestCreate : public QObject {
     syntax->setFocus();
     QTest::keyClick(syntax, Qt::Key_Down);
     f->retype("negativePrompt", "blur");
-    f->shot("create-expert");
     const api::GenerateRequest request = generate();
     QCOMPARE(request.hiresScale, 2.0);
     QCOMPARE(request.hiresStrength, 0.49);

@@ -28,10 +28,6 @@ namespace {
 
 constexpr int kControlsWidth = 328;
 
-bool isTextPath(const QString& path) {
-  return QFileInfo(path).suffix().compare(QLatin1String("txt"), Qt::CaseInsensitive) == 0;
-}
-
 /// Model files and lists of prompts, or one picture. Several pictures are photos of the subject.
 bool isForCreating(const QStringList& files) {
   if (files.size() == 1 && isPicturePath(files.first())) return true;

@@ -8,6 +8,7 @@
 #include "ui/util/convert.h"
 #include "ui/util/icons.h"
 #include "ui/util/text_file.h"
+#include "ui/widgets/file_drop.h"
 #include "ui/widgets/message_bar.h"
 #include "ui/widgets/parts.h"
 
@@ -42,6 +43,12 @@ PromptsPanel::PromptsPanel(DialogService& dialogs, MessageBar& message, QWidget*
   column->setSpacing(kGrid);
   column->addWidget(m_edit);
   column->addWidget(load);
+  // Otherwise the editor would take the name of any file for words.
+  for (QWidget* part : {static_cast<QWidget*>(m_edit), m_edit->viewport()})
+    acceptFiles(
+        part,
+        [](const QStringList& files) { return files.size() == 1 && isTextPath(files.first()); },
+        [this](const QStringList& files) { this->load(files.first()); });
   connect(m_edit, &QPlainTextEdit::textChanged, this, &PromptsPanel::changed);
   connect(load, &QPushButton::clicked, this, [this, &dialogs] {
     const QString file = dialogs.textFile(this, tr("Choose a file of prompts"));

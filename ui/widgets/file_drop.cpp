@@ -26,7 +26,8 @@ class FileDrop : public QObject {
       case QEvent::DragMove: {
         auto* drag = static_cast<QDragMoveEvent*>(event);
         const QStringList files = droppedFiles(drag->mimeData());
-        if (files.isEmpty() || !m_wants(files)) {
+        if (files.isEmpty()) return false;  // words, which a field may take
+        if (!m_wants(files)) {
           event->ignore();
         } else {
           drag->acceptProposedAction();
@@ -36,13 +37,15 @@ class FileDrop : public QObject {
       }
       case QEvent::DragLeave:
         mark(false);
-        return true;
+        return false;
       case QEvent::Drop: {
         auto* drop = static_cast<QDropEvent*>(event);
+        const QStringList files = droppedFiles(drop->mimeData());
+        if (files.isEmpty()) return false;
         drop->setDropAction(Qt::CopyAction);
         drop->accept();
         mark(false);
-        m_take(droppedFiles(drop->mimeData()));
+        m_take(files);
         return true;
       }
       default:
@@ -72,6 +75,10 @@ QStringList droppedFiles(const QMimeData* data) {
 bool isPicturePath(const QString& path) {
   static const QStringList suffixes{"png", "jpg", "jpeg", "webp", "heic", "heif"};
   return suffixes.contains(QFileInfo(path).suffix().toLower());
+}
+
+bool isTextPath(const QString& path) {
+  return QFileInfo(path).suffix().compare(QLatin1String("txt"), Qt::CaseInsensitive) == 0;
 }
 
 void acceptFiles(QWidget* target,

@@ -11,7 +11,9 @@ namespace likeness::ui {
 
 /// Local files and folders of a drop, their paths clean.
 QStringList droppedFiles(const QMimeData* data);
-bool isPicturePath(const QString& path);  ///< by name alone
+/// By name alone.
+bool isPicturePath(const QString& path);
+bool isTextPath(const QString& path);
 
 /// Lets files be dropped on `target`: `wants` tells by their names, at once; `take` gets them. What
 /// is not wanted goes on to the widget around it. While files hover, the property "dropping" is
