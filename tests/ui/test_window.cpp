@@ -84,6 +84,24 @@ class TestWindow : public QObject {
     QCOMPARE(again->recipe.subject.name, std::string("Rex"));
   }
 
+  void furtherSubjectsOfAProjectAreKept() {
+    f->makeProject(1);
+    api::FurtherSubject cat;
+    cat.subject.token = "zwx";
+    cat.subject.classWord = "cat";
+    cat.photos = {{ui::toPath(f->path("cat.jpg")), {}, {}, false}};
+    cat.classFolder = ui::toPath(f->path("cats"));
+    ui::ProjectModel& project = f->window->project();
+    project.edit([&](api::TrainRequest& recipe) { recipe.furtherSubjects = {cat}; });
+    f->retype("subjectName", "Rex");
+    project.setBase({ui::toStd(f->path("model"))}, {});
+    QVERIFY(project.save().has_value());
+    const auto again = f->workspace->openProject(ui::toPath(f->path("bo.likeness")));
+    QVERIFY(again.has_value());
+    QCOMPARE(again->recipe.furtherSubjects.size(), std::size_t{1});
+    QVERIFY(again->recipe.furtherSubjects.front() == cat);
+  }
+
   void projectsAreRememberedAndReopened() {
     f->makeProject(1);
     f->trigger("actionClose");
