@@ -161,24 +161,32 @@ class Maker {
   }
 
   void report(std::size_t index, const api::Image& picture) {
-    const auto total = static_cast<std::int64_t>(m_set.files.size());
+    const auto files = static_cast<std::int64_t>(m_set.files.size());
     const auto at = static_cast<std::int64_t>(index);
     ++m_done;
     m_reporter.picture({api::PictureKind::ClassImage,
                         picture,
                         m_set.files[index],
                         0,
-                        at,
-                        total,
+                        m_dealt.before + at,
+                        m_dealt.before + files + m_dealt.after,
                         m_picture.prompt,
                         m_picture.seed + at});
     reportProgress();
   }
 
   void reportProgress() {
-    const auto files = static_cast<std::int64_t>(m_set.files.size());
-    const std::int64_t total = (files - m_dealt.rank + m_dealt.of - 1) / m_dealt.of;
-    m_reporter.progress({api::Stage::ClassImages, m_done, total, m_perPicture, m_secondsLeft});
+    const auto own = [&](std::int64_t pictures) {
+      return (pictures - m_dealt.rank + m_dealt.of - 1) / m_dealt.of;
+    };
+    const std::int64_t before = own(m_dealt.before),
+                       files = own(static_cast<std::int64_t>(m_set.files.size())),
+                       after = own(m_dealt.after);
+    m_reporter.progress({api::Stage::ClassImages,
+                         before + m_done,
+                         before + files + after,
+                         m_perPicture,
+                         m_secondsLeft + m_perPicture * static_cast<double>(after)});
   }
 
   const api::GenerateRequest& m_picture;

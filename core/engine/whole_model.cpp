@@ -114,7 +114,7 @@ Result<WholeModel> openWhole(const ModelRef& ref, const fs::path& resources) {
     return fail(ErrorCode::BadCombination,
                 {{"reason", "A LoRA run is no whole model"},
                  {"fix", "Write it with `likeness-cli export`, which merges it into its base"}});
-  if (!resolved->wordFile.empty())
+  if (!resolved->words.empty())
     return fail(ErrorCode::BadCombination,
                 {{"reason", "A run that learned a new word is a model and that word"},
                  {"fix", "Write it with `likeness-cli export`, which makes files of both"}});

@@ -39,11 +39,8 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
       return api::fail(attached.error());
     }
   }
-  if (!loaded.files.wordFile.empty())
-    if (auto added =
-            nn::addWord(loaded.model, loaded.files.wordFile, loaded.files.run->subject.token);
-        !added)
-      return api::fail(added.error());
+  for (const auto& [word, file] : loaded.files.words)
+    if (auto added = nn::addWord(loaded.model, file, word); !added) return api::fail(added.error());
   if (auto added = nn::addEmbeddings(loaded.model, {embeddings.begin(), embeddings.end()}); !added)
     return api::fail(added.error());
   return loaded;

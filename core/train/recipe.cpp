@@ -35,6 +35,15 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
       if (!free.contains(key)) options.emplace(key, field.get(values));
     }
   });
+  for (std::size_t i = 0; i < request.furtherSubjects.size(); ++i) {
+    const std::string place = "furtherSubjects[" + std::to_string(i) + "].";
+    const api::FurtherSubject& further = request.furtherSubjects[i];
+    for (const auto& field : api::fields<api::SubjectOptions>())
+      if (field.key != "subjectName")
+        options.emplace(place + "subject." + std::string(field.key), field.get(further.subject));
+    if (request.prior.classImages > 0)
+      options.emplace(place + "classFolder", further.classFolder.string());
+  }
   // Options that this method does not look at.
   const auto ignore = [&](std::initializer_list<const char*> keys) {
     for (const char* key : keys) options.erase(key);
@@ -82,7 +91,8 @@ api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t 
     // Pictures of the class say nothing of a word that their caption does not hold.
     r.prior.classImages = 0;
   }
-  if (r.embedding.vectors > 0 && r.embedding.initialWord.empty())
+  // Of several subjects each begins as its own class.
+  if (r.embedding.vectors > 0 && r.embedding.initialWord.empty() && r.furtherSubjects.empty())
     r.embedding.initialWord = r.subject.classWord;
   if (r.lora.alpha == 0) r.lora.alpha = static_cast<double>(r.lora.rank);
   if (r.watch.sampleEvery == 0)

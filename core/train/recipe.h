@@ -11,9 +11,9 @@ namespace likeness::train {
 bool trainsTextEncoder(const api::TrainRequest& request);
 
 /// `request` with every automatic value filled in: steps, resolution, text-encoder rate, alpha, the
-/// new word's vectors and what they begin as (without class pictures where it is all that is
-/// learned), sampleEvery, probeEvery (negative = never). The checkpoint interval stays: it follows
-/// the clock. `modelResolution` in pixels.
+/// new word's vectors and what they begin as (of several subjects each as its own class; without
+/// class pictures where words are all that is learned), sampleEvery, probeEvery (negative = never).
+/// The checkpoint interval stays: it follows the clock. `modelResolution` in pixels.
 api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t modelResolution);
 
 /// The dotted key of the first option that differs between two complete recipes and changes what a

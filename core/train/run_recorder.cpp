@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "core/api/subjects.h"
 #include "core/config/config.h"
 #include "core/image/photo.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -77,8 +78,8 @@ api::Result<void> RunRecorder::openEvents(std::optional<std::int64_t> lastStep) 
   m_events = std::move(*events);
   if (auto cut = base::truncateFile(file, kept); !cut || kept > 0) return cut;
   std::string prompts;
-  for (const std::string& prompt : m_recipe->watch.samplePrompts)
-    prompts += asCode(api::renderPrompt(prompt, m_recipe->subject)) + "\n";
+  for (const api::SamplePrompt& prompt : api::samplePrompts(*m_recipe))
+    prompts += asCode(prompt.words()) + "\n";
   const double time = now();
   return m_events->append(
       workspace::eventFileStart(time) + workspace::textEvent(time, 0, "version", kVersion) +
@@ -119,13 +120,14 @@ void RunRecorder::picture(const api::PictureReady& picture) {
       now(), picture.step, tagOf(picture), picture.image.width, picture.image.height, *png));
 }
 
-/// Of a prompt without the subject, beside the picture of the untrained model.
+/// Of a prompt without any subject, beside the picture of the untrained model.
 void RunRecorder::measureDrift(const api::PictureReady& sample) {
-  const std::string& prompt =
-      m_recipe->watch.samplePrompts.at(static_cast<std::size_t>(sample.index));
+  const std::string prompt =
+      api::samplePrompts(*m_recipe).at(static_cast<std::size_t>(sample.index)).prompt;
   for (const char* name : {"{subject}", "{token}"})
     if (prompt.find(name) != std::string::npos) return;
-  if (prompt.find(m_recipe->subject.token) != std::string::npos) return;
+  for (const api::FurtherSubject& one : api::subjectsOf(*m_recipe))
+    if (prompt.find(one.subject.token) != std::string::npos) return;
   const auto untrained =
       image::readPhoto(m_recipe->runFolder / workspace::sampleFile(0, sample.index));
   if (untrained) m_drifts.push_back(image::structureDistance(untrained->image, sample.image));

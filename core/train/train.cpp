@@ -6,15 +6,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <thread>
 
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/base/log.h"
-#include "core/data/class_images.h"
 #include "core/generate/generate.h"
 #include "core/tensor/device.h"
+#include "core/train/class_pictures.h"
 #include "core/train/footprint.h"
 #include "core/train/recipe.h"
 #include "core/train/run_folder.h"
@@ -91,7 +93,7 @@ class Job {
   nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
   std::vector<data::TrainingPicture> m_photos, m_classPictures;
-  std::vector<fs::path> m_classFiles;
+  std::vector<ClassFile> m_classFiles;
   data::LatentSet m_subjectLatents, m_classLatents;
   std::optional<FoundCheckpoint> m_checkpoint;
   double m_classImageSeconds = 0;
@@ -157,7 +159,7 @@ Result<bool> Job::loadModel() {
   m_device = *device;
   const auto files = workspace::resolveModel(m_request.base, m_resources);
   if (!files) return api::fail(files.error());
-  if (!files->adapterFile.empty() || !files->wordFile.empty())
+  if (!files->adapterFile.empty() || !files->words.empty())
     return api::fail(
         ErrorCode::UnsupportedModel,
         {{"file", m_request.base.path},
@@ -212,16 +214,19 @@ Result<bool> Job::agreeOnModel() {
 /// Words that the model will not take as they are meant.
 void Job::checkWords() {
   std::set<std::string> prompts;
+  const auto subjects = api::subjectsOf(m_recipe);
   if (m_recipe.prior.classImages > 0)
-    prompts.insert(api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject));
+    for (const auto& [words, photos, classFolder] : subjects)
+      prompts.insert(api::renderPrompt(words.classPrompt, words));
   for (const data::TrainingPicture& photo : m_photos)
     prompts.insert(photo.prompts.begin(), photo.prompts.end());
   for (const std::string& prompt : prompts) generate::warnIfTooLong(*m_model, prompt, m_reporter);
-  if (m_recipe.embedding.vectors > 0) return;  // its token stands for vectors of its own
-  const std::string& token = m_recipe.subject.token;
-  if (const auto pieces = m_model->tokenizer.encode(token).size(); pieces != 1)
-    m_reporter.warning(
-        {ErrorCode::TokenNotSingle, {{"token", token}, {"pieces", std::to_string(pieces)}}, {}});
+  if (m_recipe.embedding.vectors > 0) return;  // tokens stand for vectors of their own
+  for (const auto& [words, photos, classFolder] : subjects)
+    if (const auto pieces = m_model->tokenizer.encode(words.token).size(); pieces != 1)
+      m_reporter.warning({ErrorCode::TokenNotSingle,
+                          {{"token", words.token}, {"pieces", std::to_string(pieces)}},
+                          {}});
 }
 
 // ---- run folder and data
@@ -332,38 +337,23 @@ Result<bool> Job::joinRun() {
 
 Result<bool> Job::makeClassImages() {
   if (m_recipe.prior.classImages == 0) return true;
-  if (!m_recipe.prior.folder.empty()) {
-    auto pictures = data::openClassFolder(m_recipe, m_reporter.stop());
-    if (!pictures) return api::fail(pictures.error());
-    m_classPictures = std::move(*pictures);
-    return !stopped();
-  }
+  auto own = data::openClassFolders(m_recipe, m_reporter.stop());
+  if (!own) return api::fail(own.error());
+  m_classPictures = std::move(*own);
+  if (stopped()) return false;
   const auto start = Clock::now();
-  // The request's own seed, not the run's: runs of any seed share the pictures of a class.
-  api::ClassImagesRequest request;
-  request.base = m_recipe.base;
-  request.subject = m_recipe.subject;
-  request.prior = m_recipe.prior;
-  request.resolution = m_recipe.training.resolution;
-  request.compute = m_recipe.compute;
-  request.outFolder = m_recipe.classImageFolder.empty()
-                          ? m_recipe.runFolder / workspace::kClassImagesFolder
-                          : m_recipe.classImageFolder;
-  auto set = data::makeClassImages(
-      request, *m_model, m_compute, m_reporter, {m_ranks.rank(), m_ranks.size()});
-  if (!set) return api::fail(set.error());
-  m_classFiles = std::move(set->files);
+  auto files = makeClassPictures(m_recipe, *m_model, m_compute, m_ranks, m_reporter);
+  if (!files) return api::fail(files.error());
+  if (!*files) return false;
+  m_classFiles = std::move(**files);
   m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return !set->cancelled;
+  return true;
 }
 
 Result<bool> Job::classImages() {
-  const std::string prompt = api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject);
-  for (const fs::path& file : m_classFiles) {
-    auto picture = data::identify(file, {prompt});
-    if (!picture) return api::fail(picture.error());
-    m_classPictures.push_back(std::move(*picture));
-  }
+  auto made = openClassPictures(m_recipe, m_classFiles);
+  if (!made) return api::fail(made.error());
+  std::ranges::move(*made, std::back_inserter(m_classPictures));
   return true;
 }
 

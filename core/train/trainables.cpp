@@ -8,8 +8,10 @@
 #include <set>
 #include <utility>
 
+#include "core/api/subjects.h"
 #include "core/nn/adapters.h"
 #include "core/nn/embeddings.h"
+#include "core/workspace/checkpoint_manifest.h"
 
 namespace likeness::train {
 
@@ -139,10 +141,17 @@ Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& re
     marked.metadata =
         nn::peftMetadata(nn::loraOf(marked.weights["adapter"], nn::adapterScale(recipe.lora)));
   if (wordUntil == 0) return marked;
-  marked.weights["embeddings"] = nn::learnWord(
-      model, recipe.subject.token, recipe.embedding.vectors, recipe.embedding.initialWord);
-  for (const auto& [key, leaf] : marked.weights["embeddings"])
-    mark("embeddings." + key, leaf, recipe.embedding.learningRate, {0, wordUntil});
+  const auto subjects = api::subjectsOf(recipe);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const api::SubjectOptions& words = subjects[i].subject;
+    const std::string& initial = recipe.embedding.initialWord;
+    const std::string part = workspace::wordPart(i);
+    auto& leaves = marked.weights[part];
+    leaves = nn::learnWord(
+        model, words.token, recipe.embedding.vectors, initial.empty() ? words.classWord : initial);
+    for (const auto& [key, leaf] : leaves)
+      mark(part + "." + key, leaf, recipe.embedding.learningRate, {0, wordUntil});
+  }
   return marked;
 }
 

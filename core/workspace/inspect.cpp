@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/weights/adapter_file.h"
 #include "core/weights/embedding_file.h"
@@ -241,9 +242,9 @@ ModelReport inspectRun(const fs::path& runFolder,
   report.kind = "run";
   std::vector<std::pair<std::string, std::string>> about{
       {"Method", std::string(api::enumName(request.training.method))},
-      {"Subject", api::renderPrompt("{subject}", request.subject)},
+      {request.furtherSubjects.empty() ? "Subject" : "Subjects", api::subjectWords(request)},
       {"Base model", request.base.path},
-      {"Photos", std::to_string(std::ranges::count(request.photos, false, &api::Photo::excluded))},
+      {"Photos", std::to_string(api::photoCount(request))},
       {"Steps", std::to_string(*model.step) + " of " + std::to_string(api::plannedSteps(request))},
       {"Checkpoints", stepList(listCheckpoints(runFolder))}};
   if (!model.adapterFile.empty()) {

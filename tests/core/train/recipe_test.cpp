@@ -74,6 +74,27 @@ TEST(RecipeTest, OptionsOfTheOtherMethodDoNotMatter) {
   EXPECT_EQ(firstDifference(a, b), "compute.dtype");
 }
 
+TEST(RecipeTest, FurtherSubjectsMatterLikeTheFirst) {
+  auto a = someRequest();
+  a.prior.classImages = 4;
+  api::FurtherSubject& further = a.furtherSubjects.emplace_back();
+  further.subject.token = "zwx";
+  further.subject.classWord = "cat";
+  auto b = a;
+  b.furtherSubjects[0].subject.name = "Mimi";
+  EXPECT_EQ(firstDifference(a, b), "") << "a name is shown only";
+  b.furtherSubjects[0].subject.token = "ohw";
+  EXPECT_EQ(firstDifference(a, b), "furtherSubjects[0].subject.token");
+  b = a;
+  b.furtherSubjects[0].classFolder = "cats";
+  EXPECT_EQ(firstDifference(a, b), "furtherSubjects[0].classFolder");
+  a.prior.classImages = b.prior.classImages = 0;
+  EXPECT_EQ(firstDifference(a, b), "");
+  b.furtherSubjects.clear();
+  EXPECT_NE(firstDifference(a, b), "");
+  EXPECT_NE(firstDifference(b, a), "");
+}
+
 /// Which option stands in the way of a continuation when it alone differs; "" = it is not looked
 /// at.
 TEST(RecipeTest, AnOptionMattersToTheMethodsThatLookAtIt) {
