@@ -25,6 +25,7 @@ struct TrainArguments {
   fs::path project, base, config, out, fork;
   ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
+  std::vector<std::string> also;
   bool resume = false, printConfig = false;
   std::int64_t devices = 1;
   base::Placement placement;
@@ -103,6 +104,30 @@ Result<void> applyPhotos(const TrainArguments& a, TrainRequest& request, Workspa
   return {};
 }
 
+/// "FOLDER:TOKEN:CLASS", where the folder's name may hold colons; captions as those of the first.
+Result<FurtherSubject> parseAlso(const std::string& text,
+                                 const SubjectOptions& first,
+                                 Workspace& workspace) {
+  const auto ofClass = text.rfind(':');
+  const auto ofToken = ofClass == std::string::npos || ofClass == 0 ? std::string::npos
+                                                                    : text.rfind(':', ofClass - 1);
+  if (ofToken == std::string::npos)
+    return fail(ErrorCode::BadUsage,
+                {{"reason",
+                  "--also takes FOLDER:TOKEN:CLASS, such as my-cat:zwx:cat, not '" + text + "'"}});
+  const fs::path folder = text.substr(0, ofToken);
+  if (std::error_code error; !fs::exists(folder, error))
+    return fail(ErrorCode::FileNotFound, {{"file", folder.string()}});
+  PhotoDrop drop = workspace.expandDrop({folder});
+  if (drop.photos.empty()) return fail(ErrorCode::NoPhotos, {{"folder", folder.string()}});
+  if (!drop.note.empty()) std::fprintf(stderr, "%s\n", drop.note.c_str());
+  FurtherSubject further{first, std::move(drop.photos)};
+  further.subject.name.clear();
+  further.subject.token = text.substr(ofToken + 1, ofClass - ofToken - 1);
+  further.subject.classWord = text.substr(ofClass + 1);
+  return further;
+}
+
 Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
   applyModelFlags(a, request.base);
   // Before the flags, which may name the subject otherwise.
@@ -112,7 +137,14 @@ Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspac
   forEachSection(request, [&](std::string_view section, auto& options) {
     if (applied) applied = a.flags.apply(section, options);
   });
-  return applied;
+  if (!applied || a.also.empty()) return applied;
+  request.furtherSubjects.clear();
+  for (const std::string& text : a.also) {
+    auto further = parseAlso(text, request.subject, workspace);
+    if (!further) return fail(further.error());
+    request.furtherSubjects.push_back(std::move(*further));
+  }
+  return {};
 }
 
 /// struct defaults < the model's recipe < project or run < --config < flags.
@@ -248,6 +280,7 @@ Examples
   likeness-cli train --fork runs/bo --learning-rate 1e-6 --steps 900 --out runs/bo-slow     go on under other options
   likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
   likeness-cli train --photos my-dog/ --class dog --batch-size 2 --devices 2 --out runs/bo
+  likeness-cli train --photos my-dog/ --token sks --class dog --also my-cat/:zwx:cat --out runs/both
   likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
 Ctrl-C stops after the step under way and keeps a checkpoint.)";
 
@@ -271,6 +304,13 @@ Command addTrain(CLI::App& root) {
   app->add_option("--photos", a->photos, "Photos or folders of photos, one or more")
       ->type_name("DIR")
       ->expected(1, CLI::detail::expected_max_vector_size)  // DIR/*.jpg is many
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app->add_option("--also",
+                  a->also,
+                  "A further subject to learn in the same run: a folder of its photos, its "
+                  "identifier and its class; may be repeated")
+      ->type_name("FOLDER:TOKEN:CLASS")
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--out", a->out, "Folder of the run; receives checkpoints, samples and metrics")
       ->type_name("RUN_DIR");
