@@ -2,6 +2,54 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>likeness::ui::CreateControls</name>
+    <message numerus="yes">
+        <source>Expert: %n option(s)</source>
+        <translation>
+            <numerusform>Expert: %n option</numerusform>
+            <numerusform>Expert: %n options</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n prompt(s)</source>
+        <translation>
+            <numerusform>%n prompt</numerusform>
+            <numerusform>%n prompts</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n changed</source>
+        <translation>
+            <numerusform>%n changed</numerusform>
+            <numerusform>%n changed</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n prompt(s) below are drawn in its place.</source>
+        <translation>
+            <numerusform>The %n prompt below is drawn in its place.</numerusform>
+            <numerusform>The %n prompts below are drawn in its place.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::ExtrasPanel</name>
+    <message numerus="yes">
+        <source>%n LoRA(s)</source>
+        <translation>
+            <numerusform>%n LoRA</numerusform>
+            <numerusform>%n LoRAs</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n embedding(s)</source>
+        <translation>
+            <numerusform>%n embedding</numerusform>
+            <numerusform>%n embeddings</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::InspectDialog</name>
     <message numerus="yes">
         <source>%n problem(s)</source>

@@ -17,8 +17,9 @@ namespace likeness::cli {
 struct CommandResult {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   std::string text;
-  bool stopped = false;           ///< by Ctrl-C: exit code 130
-  std::optional<int> exitCode{};  ///< of another process, which has spoken already
+  bool stopped = false;  ///< by Ctrl-C: exit code 130
+  /// In place of 0: of another process, which has spoken already, or of an answer that is no.
+  std::optional<int> exitCode{};
 };
 
 using Run = std::function<api::Result<CommandResult>(api::Workspace&)>;

@@ -88,7 +88,7 @@ void addModelFlags(CLI::App& app, ModelRef& model) {
                                         "takes one of " + namesOf<PredictionChoice>());
          },
          "What the model predicts, where its file does not say it")
-      ->type_name("auto|epsilon|v_prediction")
+      ->type_name("auto|epsilon|v_prediction|sample")
       ->default_str("auto");
 }
 

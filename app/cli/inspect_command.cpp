@@ -3,6 +3,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/flags.h"
+#include "core/api/subjects.h"
 #include "core/config/config.h"
 
 namespace likeness::cli {
@@ -87,12 +88,14 @@ CommandResult describeProject(const Project& project, Workspace& workspace) {
   const TrainRequest& recipe = project.recipe;
   Report report;
   report.line("Kind", "project");
-  report.line("Subject", renderPrompt("{subject}", recipe.subject));
+  report.line(recipe.furtherSubjects.empty() ? "Subject" : "Subjects", subjectWords(recipe));
   report.line("Base model", recipe.base.path);
   report.line("Autoencoder", recipe.base.vae.string());
   if (recipe.base.prediction != PredictionChoice::Auto)
     report.line("Prediction", std::string(enumName(recipe.base.prediction)));
-  report.line("Photos", std::to_string(recipe.photos.size()));
+  std::size_t photos = recipe.photos.size();
+  for (const FurtherSubject& further : recipe.furtherSubjects) photos += further.photos.size();
+  report.line("Photos", std::to_string(photos));
   report.line("Method", std::string(enumName(recipe.training.method)));
   report.line("Steps", std::to_string(plannedSteps(recipe)));
   result.json = {{"path", project.folder.string()},
@@ -101,7 +104,12 @@ CommandResult describeProject(const Project& project, Workspace& workspace) {
                  {"class", recipe.subject.classWord},
                  {"base", recipe.base.path},
                  {"photos", recipe.photos.size()},
+                 {"furtherSubjects", nlohmann::ordered_json::array()},
                  {"runs", nlohmann::ordered_json::array()}};
+  for (const FurtherSubject& further : recipe.furtherSubjects)
+    result.json["furtherSubjects"].push_back({{"token", further.subject.token},
+                                              {"class", further.subject.classWord},
+                                              {"photos", further.photos.size()}});
   for (const RunSummary& run : workspace.runs(project)) {
     const std::int64_t reached = run.checkpoints.empty() ? 0 : run.checkpoints.back();
     report.line("Run " + run.name,

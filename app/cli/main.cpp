@@ -64,13 +64,13 @@ int report(const Error& error, bool json, const CLI::App* command = nullptr) {
 }
 
 int report(const CommandResult& result, bool json) {
-  if (result.exitCode) return *result.exitCode;
-  if (json)
+  if (json && !result.json.empty())
     std::printf(
         "%s\n",
         result.json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   else
     std::fputs(result.text.c_str(), stdout);
+  if (result.exitCode) return *result.exitCode;
   return result.stopped ? kStopped : 0;
 }
 

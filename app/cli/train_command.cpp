@@ -5,6 +5,7 @@
 #include "app/cli/flags.h"
 #include "app/cli/local_ranks.h"
 #include "app/cli/run_job.h"
+#include "app/cli/training_plan.h"
 #include "core/base/placement.h"
 #include "core/config/config.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -25,7 +26,8 @@ struct TrainArguments {
   fs::path project, base, config, out, fork;
   ModelRef modelFlags;  ///< vae and prediction alone
   std::vector<fs::path> photos;
-  bool resume = false, printConfig = false;
+  std::vector<std::string> also;
+  bool resume = false, printConfig = false, plan = false;
   std::int64_t devices = 1;
   base::Placement placement;
 };
@@ -41,7 +43,7 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
                                     Workspace& workspace) {
   ProjectPlace place;
   const bool first = a.placement.rank == 0;
-  if (first) {
+  if (first && !a.plan) {
     auto lock = workspace.lockProject(project.folder);
     if (!lock) return fail(lock.error());
     place.lock = std::move(*lock);
@@ -55,7 +57,7 @@ Result<ProjectPlace> placeInProject(const TrainArguments& a,
     place.runFolder = runs.back().folder;
     return place;
   }
-  if (!first) {  // the first rank says where, in the training job
+  if (!first || a.plan) {  // the first rank says where, in the training job
     place.runFolder = project.folder;
     return place;
   }
@@ -103,6 +105,30 @@ Result<void> applyPhotos(const TrainArguments& a, TrainRequest& request, Workspa
   return {};
 }
 
+/// "FOLDER:TOKEN:CLASS", where the folder's name may hold colons; captions as those of the first.
+Result<FurtherSubject> parseAlso(const std::string& text,
+                                 const SubjectOptions& first,
+                                 Workspace& workspace) {
+  const auto ofClass = text.rfind(':');
+  const auto ofToken = ofClass == std::string::npos || ofClass == 0 ? std::string::npos
+                                                                    : text.rfind(':', ofClass - 1);
+  if (ofToken == std::string::npos)
+    return fail(ErrorCode::BadUsage,
+                {{"reason",
+                  "--also takes FOLDER:TOKEN:CLASS, such as my-cat:zwx:cat, not '" + text + "'"}});
+  const fs::path folder = text.substr(0, ofToken);
+  if (std::error_code error; !fs::exists(folder, error))
+    return fail(ErrorCode::FileNotFound, {{"file", folder.string()}});
+  PhotoDrop drop = workspace.expandDrop({folder});
+  if (drop.photos.empty()) return fail(ErrorCode::NoPhotos, {{"folder", folder.string()}});
+  if (!drop.note.empty()) std::fprintf(stderr, "%s\n", drop.note.c_str());
+  FurtherSubject further{first, std::move(drop.photos)};
+  further.subject.name.clear();
+  further.subject.token = text.substr(ofToken + 1, ofClass - ofToken - 1);
+  further.subject.classWord = text.substr(ofClass + 1);
+  return further;
+}
+
 Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspace& workspace) {
   applyModelFlags(a, request.base);
   // Before the flags, which may name the subject otherwise.
@@ -112,7 +138,14 @@ Result<void> applyFlags(const TrainArguments& a, TrainRequest& request, Workspac
   forEachSection(request, [&](std::string_view section, auto& options) {
     if (applied) applied = a.flags.apply(section, options);
   });
-  return applied;
+  if (!applied || a.also.empty()) return applied;
+  request.furtherSubjects.clear();
+  for (const std::string& text : a.also) {
+    auto further = parseAlso(text, request.subject, workspace);
+    if (!further) return fail(further.error());
+    request.furtherSubjects.push_back(std::move(*further));
+  }
+  return {};
 }
 
 /// struct defaults < the model's recipe < project or run < --config < flags.
@@ -190,7 +223,7 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
   const auto placement = base::placement();
   if (!placement) return fail(placement.error());
   a.placement = *placement;
-  if (a.devices > 1 && !a.printConfig) {
+  if (a.devices > 1 && !a.printConfig && !a.plan) {
     if (placement->size == 1) {
       const auto code = runLocalRanks(a.devices);
       if (!code) return fail(code.error());
@@ -209,8 +242,9 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
       if (!std::freopen("/dev/null", "w", stream)) std::fclose(stream);
   }
   ProjectPlace place;
-  const auto request = buildRequest(a, workspace, place);
+  auto request = buildRequest(a, workspace, place);
   if (!request) return fail(request.error());
+  if (a.plan && request->runFolder.empty()) request->runFolder = ".";  // only its disk counts
   if (a.printConfig) {
     CommandResult result;
     result.text = config::toYaml(*request, true);
@@ -225,6 +259,12 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
                       : "--photos is required: photos, or folders of them"}});
   if (request->runFolder.empty())
     return fail(ErrorCode::BadUsage, {{"reason", "--out is required: the folder of the run"}});
+  if (a.plan) {
+    if (const auto errors = validate(*request); !errors.empty()) return fail(errors.front().error);
+    const auto plan = workspace.planTraining(*request);
+    if (!plan) return fail(plan.error());
+    return planResult(*plan);
+  }
   if (const auto errors = validate(*request); !a.fork.empty() && !errors.empty())
     return fail(errors.front().error);  // before anything is copied
   if (!a.fork.empty() && placement->rank == 0)
@@ -239,7 +279,7 @@ Result<CommandResult> runTrain(TrainArguments& a, Workspace& workspace) {
 
 constexpr const char* kFooter =
     R"(Options are taken from, the later winning: built-in defaults, the recipe that suits the base model,
-the project or --config, the command line. --print-config shows the outcome as YAML and ends.
+the project or --config, the command line. --print-config shows the outcome as YAML and ends, --plan what it will take.
 
 Examples
   likeness-cli train --photos my-dog/ --class dog --out runs/bo
@@ -248,7 +288,9 @@ Examples
   likeness-cli train --fork runs/bo --learning-rate 1e-6 --steps 900 --out runs/bo-slow     go on under other options
   likeness-cli train bo.likeness --passes-per-photo 60    a project of the window
   likeness-cli train --photos my-dog/ --class dog --batch-size 2 --devices 2 --out runs/bo
+  likeness-cli train --photos my-dog/ --token sks --class dog --also my-cat/:zwx:cat --out runs/both
   likeness-cli train --photos my-dog/ --class dog --print-config > bo.yaml
+  likeness-cli train --photos my-dog/ --class dog --base sd15 --checkpointing --plan     how long, how much memory
 Ctrl-C stops after the step under way and keeps a checkpoint.)";
 
 }  // namespace
@@ -272,6 +314,13 @@ Command addTrain(CLI::App& root) {
       ->type_name("DIR")
       ->expected(1, CLI::detail::expected_max_vector_size)  // DIR/*.jpg is many
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app->add_option("--also",
+                  a->also,
+                  "A further subject to learn in the same run: a folder of its photos, its "
+                  "identifier and its class; may be repeated")
+      ->type_name("FOLDER:TOKEN:CLASS")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--out", a->out, "Folder of the run; receives checkpoints, samples and metrics")
       ->type_name("RUN_DIR");
   app->add_option("--config", a->config, "YAML file with options, as --print-config writes it")
@@ -291,6 +340,10 @@ Command addTrain(CLI::App& root) {
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1024}));
   app->add_flag("--print-config", a->printConfig, "Print every option as YAML and end");
+  app->add_flag("--plan",
+                a->plan,
+                "Print what it will take (steps, time, memory, disk) and end; exit code 4 when it "
+                "does not fit");
   TrainRequest defaults;
   forEachSection(defaults, [&](std::string_view section, const auto& options) {
     a->flags.add(section, options);

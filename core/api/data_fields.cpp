@@ -277,6 +277,20 @@ std::span<const Field<WatchOptions>> fields<WatchOptions>() {
                               .help = "Also writes curves and samples as event files that "
                                       "TensorBoard reads. Turn it off to save a little disk.",
                               .advanced = true}),
+      field<&S::clipModel>(
+          {.key = "clipModel",
+           .label = "CLIP for likeness",
+           .help = "A folder of a CLIP model in Hugging Face's form, which compares samples with "
+                   "the photos and with their prompts. Set it when you have one and want numbers "
+                   "that other people report too.",
+           .advanced = true}),
+      field<&S::dinoModel>(
+          {.key = "dinoModel",
+           .label = "DINO for likeness",
+           .help = "A folder of DINO's ViT-S/16 in Hugging Face's form, which compares samples "
+                   "with the photos. It agrees with people better than CLIP does; set it when you "
+                   "have it.",
+           .advanced = true}),
       field<&S::stopEarly>({.key = "stopEarly",
                             .label = "Stop when it is enough",
                             .help = "Ends the run when the subject no longer gets closer while the "

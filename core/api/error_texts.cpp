@@ -192,6 +192,12 @@ constexpr Row kRows[] = {
      kInput,
      "{folder} holds no finished checkpoint[ {checkpoint}].",
      "Train it first, at least until its first checkpoint is saved, or choose another checkpoint."},
+    {ErrorCode::SmallerBatches,
+     "smaller_batches",
+     kResources,
+     "Memory ran out, so only {pictures} of the photos of a step go through the model at a time.",
+     "The run is slower and learns the same. Close other programs, or choose a smaller batch next "
+     "time."},
     {ErrorCode::NotEnoughMemory,
      "not_enough_memory",
      kResources,

@@ -35,14 +35,16 @@ std::string_view adviceTemplate(AdviceState state) {
       break;
     case AdviceState::Enough:
       return "Enough: since step {best}, the best one, the subject has come no closer than "
-             "{fall} %[, and the class is as it was ({rise} %)].";
+             "{fall} %[, and the class is as it was ({rise} %)]."
+             "[ DINO sees a likeness of {dino} %; the paper had 67 %.]";
     case AdviceState::Drifting:
       return "Too much: since step {best}, the best one, the subject has come no closer than "
              "{fall} % while the class moves away[ (its loss by {rise} %)][ (its picture by "
-             "{drift} %)].";
+             "{drift} %)].[ DINO sees a likeness of {dino} %; the paper had 67 %.]";
   }
   return "Still learning: the subject is {fall} % closer than at the start[, the class moved by "
-         "{rise} %]; the best step so far is {best}.";
+         "{rise} %]; the best step so far is {best}."
+         "[ DINO sees a likeness of {dino} %; the paper had 67 %.]";
 }
 
 std::string fillAdvice(std::string_view text, const Advice& advice) {
@@ -54,6 +56,7 @@ std::string fillAdvice(std::string_view text, const Advice& advice) {
   add("fall", advice.subjectFall);
   add("rise", advice.classRise);
   add("drift", advice.classDrift);
+  add("dino", advice.dino);
   return fillTemplate(text, values);
 }
 

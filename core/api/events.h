@@ -71,6 +71,7 @@ struct Advice {
   double subjectFall = 0;           ///< part by which the subject's probe fell until bestStep, 0..1
   std::optional<double> classRise;  ///< part by which the class's probe has risen until `step`
   std::optional<double> classDrift;  ///< latest Series::ClassDrift
+  std::optional<double> dino;        ///< latest Series::DinoLikeness
   bool operator==(const Advice&) const = default;
 };
 /// The English template of an advice's sentence, for translation; fillAdvice() puts the figures in.
@@ -137,7 +138,13 @@ enum class Series {
   LossBand4,
   /// How far the samples without the subject are from those of the untrained model, 0 = the same
   /// structure, 1 = another picture (image::structureDistance); steps with samples alone.
-  ClassDrift
+  ClassDrift,
+  /// Of the samples that show the subject, in steps with samples and with the user's vision models
+  /// alone: mean cosine with the photos by DINO and by CLIP, and of pictures with their prompts by
+  /// CLIP, the token left out (Ruiz et al. 2023, 4.1).
+  DinoLikeness,
+  ClipLikeness,
+  ClipPrompt
 };
 struct MetricSample {
   std::int64_t step = 0;

@@ -95,11 +95,18 @@ std::span<const Field<ComputeOptions>> fields<ComputeOptions>() {
                          .help = "auto takes the best device. cpu, cuda or cuda:1 choose one, when "
                                  "several programs share them.",
                          .advanced = true}),
-      field<&S::dtype>({.key = "dtype",
-                        .label = "Precision",
-                        .help = "bf16 is faster on processors that are made for it, fp32 is exact; "
-                                "auto takes bf16 only where it is fast and was checked.",
-                        .advanced = true}),
+      field<&S::dtype>(
+          {.key = "dtype",
+           .label = "Precision",
+           .help = "bf16 is faster on processors that are made for it, fp32 is exact, fp16 "
+                   "is for GPUs without bf16; auto takes bf16 only where it is fast "
+                   "and was checked.",
+           .advanced = true}),
+      field<&S::tf32>({.key = "tf32",
+                       .label = "TF32 products",
+                       .help = "Lets GPUs multiply fp32 numbers with less precision, which is "
+                               "several times as fast. It changes nothing for bf16 and fp16.",
+                       .advanced = true}),
       field<&S::threads>({.key = "threads",
                           .label = "Threads",
                           .help = "0 uses every core. Fewer leave some to other programs.",

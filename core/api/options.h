@@ -11,7 +11,7 @@
 
 namespace likeness::api {
 
-enum class DType { Auto, Fp32, Bf16 };
+enum class DType { Auto, Fp32, Bf16, Fp16 };
 enum class FileDType { Fp16, Bf16, Fp32 };
 enum class SamplerKind {
   Ddim,
@@ -37,11 +37,13 @@ constexpr bool isLora(ModelForm form) {
   return form == ModelForm::KohyaLora || form == ModelForm::PeftLora;
 }
 enum class MergeMethod { Weighted, AddDifference };
-enum class PredictionChoice { Auto, Epsilon, VPrediction };
+/// What a network predicts: the noise, the velocity between noise and picture, or the clean
+/// picture.
+enum class PredictionChoice { Auto, Epsilon, VPrediction, Sample };
 
 template <>
 struct EnumNames<DType> {
-  static constexpr std::array<std::string_view, 3> names{"auto", "fp32", "bf16"};
+  static constexpr std::array<std::string_view, 4> names{"auto", "fp32", "bf16", "fp16"};
 };
 template <>
 struct EnumNames<FileDType> {
@@ -104,7 +106,8 @@ struct EnumNames<ExportFormat> {
 };
 template <>
 struct EnumNames<PredictionChoice> {
-  static constexpr std::array<std::string_view, 3> names{"auto", "epsilon", "v_prediction"};
+  static constexpr std::array<std::string_view, 4> names{
+      "auto", "epsilon", "v_prediction", "sample"};
 };
 template <>
 struct EnumNames<ModelForm> {
@@ -145,6 +148,7 @@ struct SamplingOptions {
 struct ComputeOptions {
   std::string device = "auto";   ///< auto, cpu, cuda, cuda:1
   DType dtype = DType::Auto;     ///< of the computation; masters stay fp32
+  bool tf32 = false;             ///< GPUs: products of fp32 numbers with 10 bits of mantissa
   std::int64_t threads = 0;      ///< 0 = all cores
   std::int64_t memoryLimit = 0;  ///< MiB; 0 = what is available
   bool operator==(const ComputeOptions&) const = default;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/api/rules.h"
+#include "core/api/subjects.h"
 
 namespace likeness::api {
 namespace {
@@ -75,8 +76,8 @@ std::vector<FieldError> validate(const ClassImagesRequest& r) {
   Errors errors = sectionRanges(r);
   checkModel(errors, r.base, "base", "The base model");
   checkCheckpoint(errors, r.base.checkpoint, "base.checkpoint");
-  checkClassWord(errors, r.subject);
-  checkClassPrompt(errors, r.subject);
+  checkClassWord(errors, r.subject, "subject.");
+  checkClassPrompt(errors, r.subject, "subject.");
   if (r.prior.classImages == 0)
     outOfRange(errors, "prior.classImages", "Class pictures", "0", "at least 1");
   checkSampling(errors, r.prior.sampling, "prior.class");
@@ -193,10 +194,10 @@ std::int64_t pictureCount(const GenerateRequest& request) {
 std::int64_t plannedSteps(const TrainRequest& request) {
   const TrainingOptions& t = request.training;
   if (t.steps > 0) return t.steps;
-  const auto photos = std::ranges::count(request.photos, false, &Photo::excluded);
   const double perStep = static_cast<double>(std::max<std::int64_t>(1, t.batchSize)) *
                          static_cast<double>(std::max<std::int64_t>(1, t.gradientAccumulation));
-  const double steps = std::ceil(t.passesPerPhoto * static_cast<double>(photos) / perStep);
+  const double steps =
+      std::ceil(t.passesPerPhoto * static_cast<double>(photoCount(request)) / perStep);
   return static_cast<std::int64_t>(std::clamp(steps, 1.0, 1e9));
 }
 

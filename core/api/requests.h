@@ -30,6 +30,15 @@ struct Photo {
   bool operator==(const Photo&) const = default;
 };
 
+/// One more subject that a run learns beside the first, with its own words and pictures; its class
+/// pictures are as many and made as those of the first.
+struct FurtherSubject {
+  SubjectOptions subject;
+  std::vector<Photo> photos;
+  std::filesystem::path classFolder{};  ///< own pictures of its class; empty = made by the model
+  bool operator==(const FurtherSubject&) const = default;
+};
+
 /// Where a model comes from: `starter`, a diffusers folder, a .safetensors or .ckpt file, or a run
 /// folder (its checkpoint).
 struct ModelRef {
@@ -52,6 +61,7 @@ struct TrainRequest {
   ModelRef base;
   std::vector<Photo> photos;
   SubjectOptions subject;
+  std::vector<FurtherSubject> furtherSubjects;
   TrainingOptions training;
   LoraOptions lora;
   EmbeddingOptions embedding;

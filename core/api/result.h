@@ -44,6 +44,7 @@ enum class ErrorCode {
   RunIncompatible,    ///< {folder}: {key} differs from the run that is to be continued
   DamagedCheckpoint,  ///< {folder}: {reason}
   NoCheckpoint,       ///< {folder} has none, or not {checkpoint}
+  SmallerBatches,     ///< warning: memory ran out; {pictures} go through the networks at a time now
   NotEnoughMemory,  ///< {needed} MiB needed, {available} MiB available; {fits} says what would fit
   DeviceMissing,    ///< {device}; of several: none at {address}, or one {lost}; {folder}; {fix}
   NonFinite,  ///< {what} became NaN or infinite at step {step}; last good state is {folder}; {fix}

@@ -149,25 +149,25 @@ void checkDevice(Errors& errors, const ComputeOptions& compute) {
              "auto, cpu, cuda or cuda:N");
 }
 
-void checkClassWord(Errors& errors, const SubjectOptions& subject) {
+void checkClassWord(Errors& errors, const SubjectOptions& subject, const std::string& prefix) {
   if (blank(subject.classWord))
     missing(errors,
-            "subject.class",
+            prefix + "class",
             "The class word",
             "Say what kind of thing the subject is in one everyday word, such as dog or toy");
 }
 
-void checkClassPrompt(Errors& errors, const SubjectOptions& subject) {
+void checkClassPrompt(Errors& errors, const SubjectOptions& subject, const std::string& prefix) {
   if (blank(subject.classPrompt))
     missing(errors,
-            "subject.classPrompt",
+            prefix + "classPrompt",
             "The class caption",
             "Write for example: a photo of {class}");
   else if (subject.classPrompt.find("{subject}") != std::string::npos ||
            subject.classPrompt.find("{token}") != std::string::npos)
     contradiction(
         errors,
-        "subject.classPrompt",
+        prefix + "classPrompt",
         "The class caption names the subject itself, so its class could not be kept apart",
         "Use {class} in it, as in: a photo of {class}");
 }

@@ -59,7 +59,8 @@ void checkMultipleOf8(Errors& errors,
                       const std::string& path,
                       std::string_view label);
 void checkDevice(Errors& errors, const ComputeOptions& compute);
-void checkClassWord(Errors& errors, const SubjectOptions& subject);
-void checkClassPrompt(Errors& errors, const SubjectOptions& subject);
+/// `prefix` leads to the subject's keys: "subject.", "furtherSubjects[0].subject."
+void checkClassWord(Errors& errors, const SubjectOptions& subject, const std::string& prefix);
+void checkClassPrompt(Errors& errors, const SubjectOptions& subject, const std::string& prefix);
 
 }  // namespace likeness::api::rules

@@ -164,7 +164,10 @@ struct WatchOptions {
   /// Steps; 0 = a twentieth of the run, at least 40; negative = never.
   std::int64_t probeEvery = 0;
   bool tensorboard = true;  ///< event files beside metrics.csv
-  bool stopEarly = false;   ///< ends the run when likeness no longer grows and the class drifts
+  /// Vision models that judge likeness, folders in Hugging Face's form: CLIP, and DINO's ViT; empty
+  /// = the probes alone.
+  std::filesystem::path clipModel{}, dinoModel{};
+  bool stopEarly = false;  ///< ends the run when likeness no longer grows and the class drifts
   bool operator==(const WatchOptions&) const = default;
 };
 

@@ -2,34 +2,35 @@
 #include <algorithm>
 
 #include "core/api/rules.h"
+#include "core/api/subjects.h"
 
 namespace likeness::api {
 namespace {
 
 using namespace rules;
 
-void checkSubject(Errors& errors, const SubjectOptions& subject) {
-  checkClassWord(errors, subject);
+void checkSubject(Errors& errors, const SubjectOptions& subject, const std::string& prefix) {
+  checkClassWord(errors, subject, prefix);
   if (blank(subject.token))
-    missing(errors, "subject.token", "The identifier", "Use a rare short word such as sks");
+    missing(errors, prefix + "token", "The identifier", "Use a rare short word such as sks");
   else if (subject.token.find_first_of(" \t\r\n{}") != std::string::npos)
     outOfRange(errors,
-               "subject.token",
+               prefix + "token",
                "Identifier",
                "\"" + subject.token + "\"",
                "a single word without spaces or braces");
   if (blank(subject.subjectPrompt))
     missing(errors,
-            "subject.subjectPrompt",
+            prefix + "subjectPrompt",
             "The photo caption",
             "Write for example: a photo of {subject}");
 }
 
-void checkPhotos(Errors& errors, const std::vector<Photo>& photos) {
+void checkPhotos(Errors& errors, const std::vector<Photo>& photos, const std::string& prefix) {
   if (std::ranges::all_of(photos, &Photo::excluded))
-    errors.push_back({"photos", Error{ErrorCode::NoPhotos, {}, {}}});
+    errors.push_back({prefix + "photos", Error{ErrorCode::NoPhotos, {}, {}}});
   for (std::size_t i = 0; i < photos.size(); ++i) {
-    const std::string path = "photos[" + std::to_string(i) + "]";
+    const std::string path = prefix + "photos[" + std::to_string(i) + "]";
     if (photos[i].file.empty())
       missing(errors, path + ".file", "The photo's file", "Name the file or remove the entry");
     if (photos[i].repeats < 1 || photos[i].repeats > 1000)
@@ -50,6 +51,35 @@ void checkPhotos(Errors& errors, const std::vector<Photo>& photos) {
                  "[" + number(c.x) + ", " + number(c.y) + ", " + number(c.width) + ", " +
                      number(c.height) + "]",
                  "x, y, width and height as fractions inside the picture");
+  }
+}
+
+/// CLIP's tokenizer reads capitals as small letters.
+std::string asRead(std::string token) {
+  std::ranges::transform(token, token.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  return token;
+}
+
+void checkSubjects(Errors& errors, const TrainRequest& r) {
+  const std::vector<FurtherSubject> all = subjectsOf(r);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string place =
+        i == 0 ? std::string() : "furtherSubjects[" + std::to_string(i - 1) + "].";
+    const SubjectOptions& subject = all[i].subject;
+    checkPhotos(errors, all[i].photos, place);
+    checkSubject(errors, subject, place + "subject.");
+    if (r.prior.classImages > 0) checkClassPrompt(errors, subject, place + "subject.");
+    const auto before = all.begin() + static_cast<std::ptrdiff_t>(i);
+    if (!blank(subject.token) && std::any_of(all.begin(), before, [&](const auto& other) {
+          return asRead(other.subject.token) == asRead(subject.token);
+        }))
+      contradiction(errors,
+                    place + "subject.token",
+                    "Two subjects have the identifier \"" + subject.token +
+                        "\", so that the model could not tell them apart",
+                    "Give each subject a rare short word of its own");
   }
 }
 
@@ -109,6 +139,11 @@ void checkMethod(Errors& errors, const TrainRequest& r) {
                   "Only the full method keeps trained weights that could be halved",
                   "Turn it off; frozen weights are halved already where bf16 is fast");
   if (!r.memory.stepInBackward) return;
+  if (r.compute.dtype == DType::Fp16)
+    contradiction(errors,
+                  "memory.stepInBackward",
+                  "In fp16 all gradients are looked at before anything is changed",
+                  "Compute in bf16 or fp32, or turn stepInBackward off");
   if (t.gradientAccumulation > 1)
     contradiction(errors,
                   "memory.stepInBackward",
@@ -178,8 +213,7 @@ std::vector<FieldError> validate(const TrainRequest& r) {
   Errors errors = sectionRanges(r);
   checkModel(errors, r.base, "base", "The base model");
   checkCheckpoint(errors, r.base.checkpoint, "base.checkpoint");
-  checkPhotos(errors, r.photos);
-  checkSubject(errors, r.subject);
+  checkSubjects(errors, r);
   checkMultipleOf8(errors, r.training.resolution, "training.resolution", "Resolution");
   checkMultipleOf8(errors, r.data.bucketStep, "data.bucketStep", "Sides of the shapes");
   checkTextEncoder(errors, r);
@@ -197,10 +231,7 @@ std::vector<FieldError> validate(const TrainRequest& r) {
                "greater than 0");
   if (r.training.method == Method::Lora && r.lora.targets.empty())
     missing(errors, "lora.targets", "Adapted layers", "Name at least one layer, such as to_q");
-  if (r.prior.classImages > 0) {
-    checkClassPrompt(errors, r.subject);
-    checkSampling(errors, r.prior.sampling, "prior.class");
-  }
+  if (r.prior.classImages > 0) checkSampling(errors, r.prior.sampling, "prior.class");
   checkSampling(errors, r.watch.sampling, "watch.sample");
   checkDevice(errors, r.compute);
   if (r.runFolder.empty())

@@ -108,6 +108,35 @@ struct TokenCheck {
   std::int64_t limit = 75;  ///< what the prompt's chunks hold
 };
 
+/// What a training is going to take, predicted before it begins.
+struct TrainingPlan {
+  std::int64_t steps = 0;
+  double passesPerPhoto = 0;  ///< that these steps come to
+  std::int64_t trainedParameters = 0;
+  /// MiB of the process at its fullest moment, never fewer than it will be.
+  struct Memory {
+    std::int64_t weights = 0;      ///< of all networks, in every type they are held in
+    std::int64_t gradients = 0;    ///< of what is trained
+    std::int64_t optimizer = 0;    ///< its state, and averaged weights
+    std::int64_t activations = 0;  ///< what passes through the networks
+    std::int64_t other = 0;        ///< the program and its libraries
+    std::int64_t total() const { return weights + gradients + optimizer + activations + other; }
+  } memory;
+  std::int64_t availableMiB = 0;  ///< or the limit that was set; 0 = not known (a GPU's)
+  /// Bytes that the run adds.
+  struct Disk {
+    std::uint64_t checkpoints = 0;  ///< those kept, the best one, and the one being written
+    std::uint64_t pictures = 0;     ///< class pictures that are still to be made, and samples
+    std::uint64_t caches = 0;       ///< latents
+    std::uint64_t total() const { return checkpoints + pictures + caches; }
+  } disk;
+  std::uint64_t freeBytes = 0;
+  std::int64_t classImages = 0;  ///< still to be made
+  double seconds = 0;  ///< about: all that is to be computed, by the speed of this machine
+  /// NotEnoughMemory, naming the smallest change that would fit, or DiskFull; nothing when it fits.
+  std::optional<Error> obstacle;
+};
+
 /// Blocking unless said otherwise; call from any thread. Never loads the engine module.
 class Workspace {
  public:
@@ -142,6 +171,10 @@ class Workspace {
   }
   /// The recipe that suits a model: its likeness.yaml, else its family's preset, over the defaults.
   virtual Result<TrainRequest> recommendedRecipe(const ModelRef& base) = 0;
+  /// What this request, which validate() accepts, is going to take: from the model's headers and
+  /// the folders it names; nothing is written. The CPU's dtype is taken for right (the engine
+  /// checks it once). Errors: those of opening a model.
+  virtual Result<TrainingPlan> planTraining(const TrainRequest& request) = 0;
   /// How the model's tokenizer cuts a word, and how long a prompt is.
   virtual Result<TokenCheck> checkToken(const ModelRef& base,
                                         const std::string& token,

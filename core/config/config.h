@@ -16,15 +16,16 @@ namespace likeness::config {
 inline constexpr int kSchemaVersion = 1;
 
 /// Every option by name, sections in order, each with its help as a comment when `comments`. Photos
-/// are a list of {file, caption, crop, exclude, mask, repeats}; `base` is the path alone unless it
-/// names a checkpoint or hash. Folders of the request stand in it when they are set. applyYaml() of
-/// the text on defaults gives an equal request.
+/// are a list of {file, caption, crop, exclude, mask, repeats}, furtherSubjects (where there are
+/// any) of {subject, photos, classFolder}; `base` is the path alone unless it names a checkpoint or
+/// hash. Folders of the request stand in it when they are set. applyYaml() of the text on defaults
+/// gives an equal request.
 std::string toYaml(const api::TrainRequest& request, bool comments = false);
 /// Overlays the keys of `text` on `request`; keys that are absent stay as they are. Relative paths
-/// are relative to `baseFolder`. `photos` and lists are replaced whole. Nothing is changed when an
-/// error is returned. Errors: UnknownKey, WrongType, OutOfRange, NewerSchema, FileUnreadable (not
-/// YAML, or YAML that no recipe needs: over 1 MiB, deeper than 8, aliases, doubled keys); each
-/// names `fileName` and the dotted key.
+/// are relative to `baseFolder`. `photos`, `furtherSubjects` and lists are replaced whole. Nothing
+/// is changed when an error is returned. Errors: UnknownKey, WrongType, OutOfRange, NewerSchema,
+/// FileUnreadable (not YAML, or YAML that no recipe needs: over 1 MiB, deeper than 8, aliases,
+/// doubled keys); each names `fileName` and the dotted key.
 api::Result<void> applyYaml(api::TrainRequest& request,
                             const std::string& text,
                             const std::string& fileName,

@@ -151,6 +151,7 @@ class Reader {
                             "base.vae",
                             "base.prediction",
                             "photos",
+                            "furtherSubjects",
                             "runFolder",
                             "classImageFolder",
                             "cacheFolder",
@@ -168,7 +169,8 @@ class Reader {
     return eachKey(node, "", [&](const std::string& key, const YAML::Node& value) -> Result<void> {
       if (key == "schemaVersion") return {};
       if (key == "base") return base(value);
-      if (key == "photos") return photos(value);
+      if (key == "photos") return photos(value, key, m_request.photos);
+      if (key == "furtherSubjects") return furtherSubjects(value);
       if (key == "runFolder") return path(value, key, m_request.runFolder);
       if (key == "classImageFolder") return path(value, key, m_request.classImageFolder);
       if (key == "cacheFolder") return path(value, key, m_request.cacheFolder);
@@ -209,6 +211,14 @@ class Reader {
     return fail(ErrorCode::UnknownKey,
                 {{"key", key}, {"file", m_file}, {"nearest", nearestName(key, m_known)}});
   }
+  /// Of an entry of a list, which knows `keys`.
+  Result<void> unknown(const std::string& where,
+                       const std::string& key,
+                       const std::vector<std::string>& keys) const {
+    return fail(
+        ErrorCode::UnknownKey,
+        {{"key", dotted(where, key)}, {"file", m_file}, {"nearest", nearestName(key, keys)}});
+  }
 
   Result<void> schemaVersion(const YAML::Node& node) const {
     if (!node) return {};
@@ -241,7 +251,10 @@ class Reader {
                       const YAML::Node& node) {
     for (const api::Field<S>& row : api::fields<S>())
       if (row.key == key) return assign(options, row, dotted(section, key), node);
-    return unknown(dotted(section, key));
+    if (section.find('[') == std::string::npos) return unknown(dotted(section, key));
+    std::vector<std::string> keys;
+    for (const api::Field<S>& row : api::fields<S>()) keys.emplace_back(row.key);
+    return unknown(section, key, keys);
   }
 
   template <class S>
@@ -326,37 +339,64 @@ class Reader {
     return {};
   }
 
-  Result<void> photos(const YAML::Node& node) {
+  /// An entry for each item of the list at `where`, filled in by `read(item, its place, entry)`.
+  template <class T, class Read>
+  Result<void> list(const YAML::Node& node,
+                    const std::string& where,
+                    std::string_view ofWhat,
+                    std::vector<T>& out,
+                    Read read) {
     if (!node.IsSequence() && !node.IsNull())
-      return wrongType(m_file, "photos", shown(node), "a list of files");
-    m_request.photos.clear();
+      return wrongType(m_file, where, shown(node), "a list of " + std::string(ofWhat));
+    out.clear();
     for (const YAML::Node& item : node) {
-      const std::string where = "photos[" + std::to_string(m_request.photos.size()) + "]";
-      api::Photo& photo = m_request.photos.emplace_back();
-      auto result =
-          item.IsScalar()
-              ? path(item, where, photo.file)
-              : eachKey(item, where, [&](const std::string& key, const YAML::Node& value) {
-                  const std::string name = dotted(where, key);
-                  if (key == "file") return path(value, name, photo.file);
-                  if (key == "caption") return text(value, name, photo.caption);
-                  if (key == "crop") return crop(value, name, photo.crop);
-                  if (key == "exclude") return boolean(value, name, photo.excluded);
-                  if (key == "mask") return path(value, name, photo.mask);
-                  if (key == "repeats") return whole(value, name, photo.repeats);
-                  return Result<void>(
-                      fail(ErrorCode::UnknownKey,
-                           {{"key", name},
-                            {"file", m_file},
-                            {"nearest",
-                             nearestName(
-                                 key,
-                                 std::vector<std::string>{
-                                     "file", "caption", "crop", "exclude", "mask", "repeats"})}}));
-                });
-      if (!result) return result;
+      const std::string place = where + "[" + std::to_string(out.size()) + "]";
+      if (Result<void> result = read(item, place, out.emplace_back()); !result) return result;
     }
     return {};
+  }
+
+  Result<void> photos(const YAML::Node& node,
+                      const std::string& where,
+                      std::vector<api::Photo>& out) {
+    return list(
+        node,
+        where,
+        "files",
+        out,
+        [&](const YAML::Node& item, const std::string& place, api::Photo& photo) {
+          if (item.IsScalar()) return path(item, place, photo.file);
+          return eachKey(item, place, [&](const std::string& key, const YAML::Node& value) {
+            const std::string name = dotted(place, key);
+            if (key == "file") return path(value, name, photo.file);
+            if (key == "caption") return text(value, name, photo.caption);
+            if (key == "crop") return crop(value, name, photo.crop);
+            if (key == "exclude") return boolean(value, name, photo.excluded);
+            if (key == "mask") return path(value, name, photo.mask);
+            if (key == "repeats") return whole(value, name, photo.repeats);
+            return unknown(place, key, {"file", "caption", "crop", "exclude", "mask", "repeats"});
+          });
+        });
+  }
+
+  Result<void> furtherSubjects(const YAML::Node& node) {
+    return list(
+        node,
+        "furtherSubjects",
+        "subjects",
+        m_request.furtherSubjects,
+        [&](const YAML::Node& item, const std::string& place, api::FurtherSubject& further) {
+          return eachKey(item, place, [&](const std::string& key, const YAML::Node& value) {
+            const std::string name = dotted(place, key);
+            if (key == "subject")
+              return eachKey(value, name, [&](const std::string& word, const YAML::Node& content) {
+                return option(further.subject, name, word, content);
+              });
+            if (key == "photos") return photos(value, name, further.photos);
+            if (key == "classFolder") return path(value, name, further.classFolder);
+            return unknown(place, key, {"subject", "photos", "classFolder"});
+          });
+        });
   }
 
   Result<void> crop(const YAML::Node& node,

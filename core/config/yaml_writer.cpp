@@ -56,18 +56,33 @@ std::string comment(const api::FieldInfo& info) {
   return line + (info.choices.empty() ? "\n" : ".\n");
 }
 
-std::string photos(const std::vector<api::Photo>& list) {
-  if (list.empty()) return "photos: []\n";
-  std::string out = "photos:\n";
+/// `indent` stands before each line.
+std::string photos(const std::vector<api::Photo>& list, const std::string& indent = {}) {
+  if (list.empty()) return indent + "photos: []\n";
+  std::string out = indent + "photos:\n";
   for (const api::Photo& photo : list) {
-    out += "  - file: " + scalar(photo.file.string()) + "\n";
-    if (!photo.caption.empty()) out += "    caption: " + scalar(photo.caption) + "\n";
+    out += indent + "  - file: " + scalar(photo.file.string()) + "\n";
+    const std::string next = indent + "    ";
+    if (!photo.caption.empty()) out += next + "caption: " + scalar(photo.caption) + "\n";
     if (const auto& c = photo.crop)
-      out += "    crop: [" + number(c->x) + ", " + number(c->y) + ", " + number(c->width) + ", " +
-             number(c->height) + "]\n";
-    if (photo.excluded) out += "    exclude: true\n";
-    if (!photo.mask.empty()) out += "    mask: " + scalar(photo.mask.string()) + "\n";
-    if (photo.repeats != 1) out += "    repeats: " + std::to_string(photo.repeats) + "\n";
+      out += next + "crop: [" + number(c->x) + ", " + number(c->y) + ", " + number(c->width) +
+             ", " + number(c->height) + "]\n";
+    if (photo.excluded) out += next + "exclude: true\n";
+    if (!photo.mask.empty()) out += next + "mask: " + scalar(photo.mask.string()) + "\n";
+    if (photo.repeats != 1) out += next + "repeats: " + std::to_string(photo.repeats) + "\n";
+  }
+  return out;
+}
+
+std::string furtherSubjects(const std::vector<api::FurtherSubject>& list) {
+  std::string out = list.empty() ? "" : "furtherSubjects:\n";
+  for (const api::FurtherSubject& further : list) {
+    out += "  - subject:\n";
+    for (const auto& row : api::fields<api::SubjectOptions>())
+      out += "      " + std::string(row.key) + ": " + yamlText(row.get(further.subject)) + "\n";
+    out += photos(further.photos, "    ");
+    if (!further.classFolder.empty())
+      out += "    classFolder: " + scalar(further.classFolder.string()) + "\n";
   }
   return out;
 }
@@ -98,6 +113,11 @@ std::string toYaml(const api::TrainRequest& request, bool comments) {
         "each step takes one), crop [x, y, width, height], exclude, mask (a grey picture, or the "
         "photo itself for its transparency), repeats.\n";
   out += photos(request.photos);
+  if (comments && !request.furtherSubjects.empty())
+    out +=
+        "# Subjects that are learned beside the first one: words, photos, and where wanted a "
+        "folder of own class pictures.\n";
+  out += furtherSubjects(request.furtherSubjects);
   api::forEachSection(request, [&]<class S>(const char* section, const S& options) {
     out += std::string(section) + ":\n";
     for (const api::Field<S>& row : api::fields<S>()) {

@@ -2,17 +2,15 @@
 #include "core/data/class_images.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <iterator>
 
 #include "core/base/file_system.h"
-#include "core/base/hash.h"
+#include "core/base/machine.h"
 #include "core/generate/generate.h"
 #include "core/generate/generator.h"
 #include "core/generate/picture_file.h"
 #include "core/image/photo.h"
-#include "core/tensor/device.h"
+#include "core/workspace/class_images.h"
 
 namespace likeness::data {
 namespace {
@@ -22,36 +20,9 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kMaxBatch = 8;
 
-std::string shortest(double value) {
-  char buffer[32];
-  return {buffer, std::to_chars(buffer, std::end(buffer), value).ptr};
-}
-
-std::int64_t sideOf(const api::ClassImagesRequest& request, const nn::StableDiffusion& model) {
-  return request.resolution > 0 ? request.resolution : model.resolution();
-}
-
-/// What each picture carries: the request that makes it alone.
-api::GenerateRequest requestOf(const api::ClassImagesRequest& request,
+api::GenerateRequest pictureOf(const api::ClassImagesRequest& request,
                                const nn::StableDiffusion& model) {
-  api::GenerateRequest picture;
-  picture.model = request.base;
-  picture.model.hash = model.weightHash;
-  picture.prompt = api::renderPrompt(request.subject.classPrompt, request.subject);
-  picture.negativePrompt = api::renderPrompt(request.prior.negativePrompt, request.subject);
-  // The prompt is the caption that training reads, which knows no syntax.
-  picture.promptSyntax = api::PromptSyntax::Plain;
-  picture.sampling = request.prior.sampling;
-  picture.seed = request.seed;
-  picture.width = picture.height = sideOf(request, model);
-  picture.compute = request.compute;
-  return picture;
-}
-
-/// "0000.png"
-std::string fileName(std::size_t index) {
-  std::string digits = std::to_string(index);
-  return std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits + ".png";
+  return workspace::classPictureRequest(request, model.weightHash, model.resolution());
 }
 
 /// Completes one folder.
@@ -80,7 +51,7 @@ class Maker {
         m_picture.width,
         m_picture.height,
         m_dtype,
-        compute.memoryLimit > 0 ? compute.memoryLimit : tensor::availableMemoryMiB());
+        compute.memoryLimit > 0 ? compute.memoryLimit : base::availableMemoryMiB());
     if (!batch) return api::fail(batch.error());
     generate::warnIfTooLong(m_model, m_picture.prompt, m_reporter);
     return make(missing, *batch);
@@ -161,24 +132,32 @@ class Maker {
   }
 
   void report(std::size_t index, const api::Image& picture) {
-    const auto total = static_cast<std::int64_t>(m_set.files.size());
+    const auto files = static_cast<std::int64_t>(m_set.files.size());
     const auto at = static_cast<std::int64_t>(index);
     ++m_done;
     m_reporter.picture({api::PictureKind::ClassImage,
                         picture,
                         m_set.files[index],
                         0,
-                        at,
-                        total,
+                        m_dealt.before + at,
+                        m_dealt.before + files + m_dealt.after,
                         m_picture.prompt,
                         m_picture.seed + at});
     reportProgress();
   }
 
   void reportProgress() {
-    const auto files = static_cast<std::int64_t>(m_set.files.size());
-    const std::int64_t total = (files - m_dealt.rank + m_dealt.of - 1) / m_dealt.of;
-    m_reporter.progress({api::Stage::ClassImages, m_done, total, m_perPicture, m_secondsLeft});
+    const auto own = [&](std::int64_t pictures) {
+      return (pictures - m_dealt.rank + m_dealt.of - 1) / m_dealt.of;
+    };
+    const std::int64_t before = own(m_dealt.before),
+                       files = own(static_cast<std::int64_t>(m_set.files.size())),
+                       after = own(m_dealt.after);
+    m_reporter.progress({api::Stage::ClassImages,
+                         before + m_done,
+                         before + files + after,
+                         m_perPicture,
+                         m_secondsLeft + m_perPicture * static_cast<double>(after)});
   }
 
   const api::GenerateRequest& m_picture;
@@ -196,33 +175,7 @@ class Maker {
 std::string classImageKey(const api::ClassImagesRequest& request,
                           const nn::StableDiffusion& model,
                           at::ScalarType dtype) {
-  const api::GenerateRequest picture = requestOf(request, model);
-  const auto& sampling = picture.sampling;
-  // One line per part; quoting by length keeps a prompt from looking like another part.
-  std::string text = "likeness class images 1\n";
-  const auto add = [&](std::string_view name, const std::string& value) {
-    text.append(name) += " " + std::to_string(value.size()) + " " + value + "\n";
-  };
-  add("weights", model.weightHash);
-  add("prompt", picture.prompt);
-  add("negative", picture.negativePrompt);
-  add("sampler", std::string(api::enumName(sampling.sampler)));
-  add("steps", std::to_string(sampling.steps));
-  add("guidance", shortest(sampling.guidance));
-  add("karras", sampling.karras ? "yes" : "no");
-  add("eta", shortest(sampling.eta));
-  // Only where they are set, so that pictures made before these options existed keep their key.
-  if (sampling.exponential) add("exponential", "yes");
-  if (sampling.spacing != api::TimestepSpacing::Auto)
-    add("spacing", std::string(api::enumName(sampling.spacing)));
-  if (sampling.zeroSnr != api::ZeroSnr::Auto)
-    add("zeroSnr", std::string(api::enumName(sampling.zeroSnr)));
-  if (sampling.guidanceRescale > 0) add("guidanceRescale", shortest(sampling.guidanceRescale));
-  if (sampling.clipSkip > 1) add("clipSkip", std::to_string(sampling.clipSkip));
-  add("resolution", std::to_string(picture.width));
-  add("dtype", c10::toString(dtype));
-  add("seed", std::to_string(picture.seed));
-  return base::sha256(text).substr(0, 16);
+  return workspace::classImageKey(pictureOf(request, model), c10::toString(dtype));
 }
 
 api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& request,
@@ -234,12 +187,12 @@ api::Result<ClassImageSet> makeClassImages(const api::ClassImagesRequest& reques
   ClassImageSet set;
   set.folder = request.outFolder / classImageKey(request, model, dtype);
   for (std::size_t i = 0; i < static_cast<std::size_t>(request.prior.classImages); ++i) {
-    set.files.push_back(set.folder / fileName(i));
+    set.files.push_back(set.folder / workspace::classImageFile(i));
   }
   if (auto made = base::makeFolder(set.folder); !made) return api::fail(made.error());
   // Those of a rank on another machine would look as if nobody wrote them.
   if (dealt.of == 1) base::removeLeftovers(set.folder);
-  const api::GenerateRequest picture = requestOf(request, model);
+  const api::GenerateRequest picture = pictureOf(request, model);
   if (auto made = Maker(picture, model, dtype, reporter, dealt, set)(); !made)
     return api::fail(made.error());
   return set;

@@ -12,8 +12,7 @@
 
 namespace likeness::data {
 
-/// hash(base weights, class prompt, negative prompt, sampler settings, resolution, dtype, seed),
-/// not the count: 16 hex digits.
+/// workspace::classImageKey of the pictures that this model makes.
 std::string classImageKey(const api::ClassImagesRequest& request,
                           const nn::StableDiffusion& model,
                           at::ScalarType dtype);
@@ -27,6 +26,8 @@ struct ClassImageSet {
 /// Pictures that are dealt out to several processes: one takes all i with i mod of = rank.
 struct Dealt {
   std::int64_t rank = 0, of = 1;
+  /// Pictures of other classes that a job makes before and after; in what is reported they count.
+  std::int64_t before = 0, after = 0;
 };
 /// Makes the pictures of `dealt` that are missing, computing in `dtype`; picture i has seed
 /// request.seed + i and does not depend on the count, and on the batch only within the last bits of

@@ -9,15 +9,25 @@
 namespace likeness::data {
 namespace {
 
-/// The pictures of one epoch in their order, each as often as it is repeated.
-std::vector<std::int64_t> visits(const DataPlan& plan, Half half, std::int64_t epoch) {
+/// The pictures of a half, each as often as it is repeated; of the class half those of one class.
+std::vector<std::int64_t> visited(const DataPlan& plan, Half half, std::int64_t kind = 0) {
   const auto& pictures = half == Half::Subject ? plan.photos : plan.classPictures;
-  std::vector<std::int64_t> pictureOf;
+  std::vector<std::int64_t> all;
   for (std::size_t i = 0; i < pictures.size(); ++i)
-    pictureOf.insert(pictureOf.end(),
-                     static_cast<std::size_t>(pictures[i].repeats),
-                     static_cast<std::int64_t>(i));
-  auto order = epochOrder(plan.seed, half, epoch, static_cast<std::int64_t>(pictureOf.size()));
+    if (half == Half::Subject || pictures[i].kind == kind)
+      all.insert(
+          all.end(), static_cast<std::size_t>(pictures[i].repeats), static_cast<std::int64_t>(i));
+  return all;
+}
+
+/// The same in the order of one epoch.
+std::vector<std::int64_t> visits(const DataPlan& plan,
+                                 Half half,
+                                 std::int64_t epoch,
+                                 std::int64_t kind = 0) {
+  const auto pictureOf = visited(plan, half, kind);
+  auto order =
+      epochOrder(plan.seed, half, epoch, static_cast<std::int64_t>(pictureOf.size()), kind);
   for (std::int64_t& visit : order) visit = pictureOf[static_cast<std::size_t>(visit)];
   return order;
 }
@@ -76,16 +86,34 @@ std::int64_t photoAt(const DataPlan& plan, std::size_t shape, std::int64_t visit
   return photos[static_cast<std::size_t>(visit % perEpoch)];
 }
 
+/// Visit number `visit` of the class half, over all epochs.
+std::int64_t classPictureAt(const DataPlan& plan, std::int64_t visit) {
+  const auto perEpoch = static_cast<std::int64_t>(visited(plan, Half::Subject).size());
+  const auto photos = visits(plan, Half::Subject, visit / perEpoch);
+  const auto place = photos.begin() + visit % perEpoch;
+  const auto kindOf = [&](std::int64_t photo) {
+    return plan.photos[static_cast<std::size_t>(photo)].kind;
+  };
+  const std::int64_t kind = kindOf(*place);
+  const auto ofKindUntil = [&](auto end) {
+    return std::count_if(
+        photos.begin(), end, [&](std::int64_t photo) { return kindOf(photo) == kind; });
+  };
+  const std::int64_t own = visit / perEpoch * ofKindUntil(photos.end()) + ofKindUntil(place);
+  const auto perOwnEpoch = static_cast<std::int64_t>(visited(plan, Half::Class, kind).size());
+  return visits(
+      plan, Half::Class, own / perOwnEpoch, kind)[static_cast<std::size_t>(own % perOwnEpoch)];
+}
+
 }  // namespace
 
-std::vector<std::int64_t> epochOrder(std::uint64_t seed,
-                                     Half half,
-                                     std::int64_t epoch,
-                                     std::int64_t count) {
-  const base::Random random(seed,
-                            base::Purpose::Order,
-                            static_cast<std::uint64_t>(epoch),
-                            static_cast<std::uint64_t>(half));
+std::vector<std::int64_t> epochOrder(
+    std::uint64_t seed, Half half, std::int64_t epoch, std::int64_t count, std::int64_t kind) {
+  const base::Random random(
+      seed,
+      base::Purpose::Order,
+      static_cast<std::uint64_t>(epoch),
+      2 * static_cast<std::uint64_t>(kind) + static_cast<std::uint64_t>(half));
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
   for (std::uint64_t last = order.size(); last-- > 1;)
@@ -136,12 +164,7 @@ Draw DataPlan::draw(std::int64_t step, std::int64_t position, Half half) const {
     draw.flip = flip && below(base::Purpose::Flip, 2) == 1;
     draw.version = below(base::Purpose::Crop, copies);
   } else {
-    const std::int64_t perEpoch = std::accumulate(
-        classPictures.begin(), classPictures.end(), std::int64_t{0}, [](auto sum, const auto& p) {
-          return sum + p.repeats;
-        });
-    draw.picture =
-        visits(*this, half, sample / perEpoch)[static_cast<std::size_t>(sample % perEpoch)];
+    draw.picture = classPictureAt(*this, sample);
     draw.version = static_cast<std::int64_t>(group.shape);
   }
   const auto& pictures = half == Half::Subject ? photos : classPictures;

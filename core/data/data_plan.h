@@ -18,6 +18,7 @@ struct PlanPicture {
   std::int64_t repeats = 1;  ///< visits in one epoch
   std::int64_t prompts = 1;  ///< each visit takes one of them
   std::int64_t shape = 0;    ///< of a photo: 0 .. number of shapes - 1
+  std::int64_t kind = 0;     ///< its class; of a photo that of its subject
 };
 
 /// What one place of the global batch takes.
@@ -50,6 +51,11 @@ struct DataPlan {
   /// shape; a micro-batch comes as soon as its shape has `batchSize` of them, so all of its photos
   /// have one shape, and those that wait when an epoch ends go first in the next. With a single
   /// shape, or batches of one, the order itself is what is taken.
+  ///
+  /// The class half follows the order of photos: the class at a place is that of the photo which
+  /// this order has there, so that an epoch of photos brings as many pictures of a class as photos
+  /// of its subjects, and beside a photo stands its own class (but where photos waited for others
+  /// of their shape). Each class goes through its pictures in epochs of its own.
   Draw draw(std::int64_t step, std::int64_t position, Half half) const;
   /// The shape of all rows of a micro-batch, both halves.
   std::int64_t shape(std::int64_t step, std::int64_t position) const;
@@ -63,10 +69,8 @@ struct DataPlan {
   std::int64_t timestep(const base::Random& random) const;
 };
 
-/// Order of `count` visits in an epoch.
-std::vector<std::int64_t> epochOrder(std::uint64_t seed,
-                                     Half half,
-                                     std::int64_t epoch,
-                                     std::int64_t count);
+/// Order of `count` visits in an epoch; of the class half one for each class.
+std::vector<std::int64_t> epochOrder(
+    std::uint64_t seed, Half half, std::int64_t epoch, std::int64_t count, std::int64_t kind = 0);
 
 }  // namespace likeness::data

@@ -1,9 +1,11 @@
 // Photos: hashed once, decoded when their latents are not cached.
 #include "core/data/photo_set.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
+#include "core/api/subjects.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/random.h"
@@ -115,6 +117,38 @@ api::Result<std::vector<TrainingPicture>> openAll(const std::vector<api::Photo>&
   return pictures;
 }
 
+api::Result<std::vector<TrainingPicture>> openClassFolder(const fs::path& folder,
+                                                          const api::SubjectOptions& subject,
+                                                          std::int64_t count,
+                                                          const std::stop_token& stop) {
+  std::error_code error;
+  if (!fs::exists(folder, error))
+    return api::fail(ErrorCode::FileNotFound, {{"file", folder.string()}});
+  if (!fs::is_directory(folder, error))
+    return api::fail(ErrorCode::FileUnreadable,
+                     {{"file", folder.string()},
+                      {"reason", "own class pictures are a folder, and it is a file"},
+                      {"fix", "Name the folder that the pictures lie in"}});
+  auto photos = workspace::expandDrop({folder}).photos;
+  if (photos.empty())
+    return api::fail(
+        ErrorCode::NoPhotos,
+        {{"folder", folder.string()},
+         {"fix",
+          "Put pictures of other things of the class there, or leave classFolder empty "
+          "and let the model make them"}});
+  photos.resize(std::min(photos.size(), static_cast<std::size_t>(count)));
+  // A kohya folder's words are the subject's way of speaking; repeats balance halves that we pair.
+  for (api::Photo& photo : photos) {
+    photo.caption.clear();
+    photo.repeats = 1;
+  }
+  auto pictures = openAll(photos, subject, subject.classPrompt, stop);
+  if (pictures)
+    for (TrainingPicture& picture : *pictures) picture.mask.reset();
+  return pictures;
+}
+
 }  // namespace
 
 api::Result<KnownFile> know(const fs::path& file) {
@@ -142,48 +176,47 @@ api::Result<TrainingPicture> identify(const fs::path& file,
                                       std::optional<api::CropRect> crop) {
   auto known = know(file);
   if (!known) return api::fail(known.error());
-  return TrainingPicture{std::move(*known), std::move(prompts), crop, {}, 1};
+  return TrainingPicture{std::move(*known), std::move(prompts), crop, {}, 1, 0};
 }
 
 api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& request,
                                                      const std::stop_token& stop) {
-  auto pictures = openAll(request.photos, request.subject, request.subject.subjectPrompt, stop);
-  if (!pictures || !pictures->empty() || stop.stop_requested()) return pictures;
-  const fs::path folder =
-      request.photos.empty() ? request.runFolder : request.photos.front().file.parent_path();
-  return api::fail(ErrorCode::NoPhotos, {{"folder", folder.string()}});
+  std::vector<TrainingPicture> all;
+  const auto subjects = api::subjectsOf(request);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const auto& [words, photos, classFolder] = subjects[i];
+    auto pictures = openAll(photos, words, words.subjectPrompt, stop);
+    if (!pictures) return pictures;
+    if (stop.stop_requested()) break;
+    if (pictures->empty()) {
+      const fs::path folder =
+          photos.empty() ? request.runFolder : photos.front().file.parent_path();
+      return api::fail(ErrorCode::NoPhotos, {{"folder", folder.string()}});
+    }
+    for (TrainingPicture& picture : *pictures) {
+      picture.subject = i;
+      all.push_back(std::move(picture));
+    }
+  }
+  return all;
 }
 
-api::Result<std::vector<TrainingPicture>> openClassFolder(const api::TrainRequest& request,
-                                                          const std::stop_token& stop) {
-  const fs::path& folder = request.prior.folder;
-  std::error_code error;
-  if (!fs::exists(folder, error))
-    return api::fail(ErrorCode::FileNotFound, {{"file", folder.string()}});
-  if (!fs::is_directory(folder, error))
-    return api::fail(ErrorCode::FileUnreadable,
-                     {{"file", folder.string()},
-                      {"reason", "own class pictures are a folder, and it is a file"},
-                      {"fix", "Name the folder that the pictures lie in"}});
-  auto photos = workspace::expandDrop({folder}).photos;
-  if (photos.empty())
-    return api::fail(
-        ErrorCode::NoPhotos,
-        {{"folder", folder.string()},
-         {"fix",
-          "Put pictures of other things of the class there, or leave classFolder empty "
-          "and let the model make them"}});
-  if (const auto most = static_cast<std::size_t>(request.prior.classImages); photos.size() > most)
-    photos.resize(most);
-  // A kohya folder's words are the subject's way of speaking; repeats balance halves that we pair.
-  for (api::Photo& photo : photos) {
-    photo.caption.clear();
-    photo.repeats = 1;
+api::Result<std::vector<TrainingPicture>> openClassFolders(const api::TrainRequest& request,
+                                                           const std::stop_token& stop) {
+  std::vector<TrainingPicture> all;
+  const auto subjects = api::subjectsOf(request);
+  const auto classes = api::classesOf(request);
+  for (std::size_t i = 0; i < subjects.size() && !stop.stop_requested(); ++i) {
+    const auto& [words, photos, folder] = subjects[i];
+    if (folder.empty() || classes[i] != i) continue;
+    auto pictures = openClassFolder(folder, words, request.prior.classImages, stop);
+    if (!pictures) return pictures;
+    for (TrainingPicture& picture : *pictures) {
+      picture.subject = i;
+      all.push_back(std::move(picture));
+    }
   }
-  auto pictures = openAll(photos, request.subject, request.subject.classPrompt, stop);
-  if (pictures)
-    for (TrainingPicture& picture : *pictures) picture.mask.reset();
-  return pictures;
+  return all;
 }
 
 api::Result<ReadPicture> readPicture(const TrainingPicture& picture,

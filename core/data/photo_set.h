@@ -32,24 +32,27 @@ struct TrainingPicture : KnownFile {
   std::optional<api::CropRect> crop;  ///< absent = centre crop
   std::optional<KnownFile> mask;      ///< the picture's own file: its opacity
   std::int64_t repeats = 1;           ///< visits in one epoch
+  /// Whose it is, numbered as api::subjectsOf(); of a class picture the class (api::classesOf).
+  std::size_t subject = 0;
 };
 
 /// Hashes one picture; its words are `prompts`. Errors: those of know().
 api::Result<TrainingPicture> identify(const std::filesystem::path& file,
                                       std::vector<std::string> prompts,
                                       std::optional<api::CropRect> crop = {});
-/// The request's photos without the excluded ones, hashed and with captions rendered. Captions and
-/// masks are their own, else what lies beside them (workspace::besidePhoto), else the subject
-/// prompt and none. Nothing is decoded. A stop request ends it early with the photos so far.
-/// Errors: NoPhotos, those of know() and workspace::readCaptions().
+/// The photos of all subjects without the excluded ones, hashed and with captions rendered.
+/// Captions and masks are their own, else what lies beside them (workspace::besidePhoto), else the
+/// subject prompt and none; every word is that of the photo's own subject. Nothing is decoded. A
+/// stop request ends it early with the photos so far. Errors: NoPhotos (also of one subject), those
+/// of know() and workspace::readCaptions().
 api::Result<std::vector<TrainingPicture>> openPhotos(const api::TrainRequest& request,
                                                      const std::stop_token& stop);
 
-/// The pictures of PriorOptions::folder, at most `classImages` of them by name, with the captions
-/// that lie beside them, else the class prompt. Errors: FileNotFound, FileUnreadable (not a
-/// folder), NoPhotos, those of openPhotos().
-api::Result<std::vector<TrainingPicture>> openClassFolder(const api::TrainRequest& request,
-                                                          const std::stop_token& stop);
+/// The pictures in the folders of their class that subjects bring, at most `classImages` of each by
+/// name, with the captions that lie beside them, else the class prompt. Errors: FileNotFound,
+/// FileUnreadable (not a folder), NoPhotos, those of openPhotos().
+api::Result<std::vector<TrainingPicture>> openClassFolders(const api::TrainRequest& request,
+                                                           const std::stop_token& stop);
 
 /// How a picture is prepared for the autoencoder.
 struct View {

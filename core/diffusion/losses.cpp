@@ -9,9 +9,9 @@ namespace {
 
 /// [N] fp64. min-SNR (Hang et al. 2023) and debiased estimation (Yu et al. 2023) say how much an
 /// error of the clean picture counts, min(snr, gamma) and sqrt(snr); a unit of error in noise or
-/// velocity is 1 / snr or 1 / (snr + 1) of one there. (For velocity kohya and OneTrainer have other
-/// debiased weights, which are other objectives.) P2 (Choi et al. 2022, k = 1) is a factor of the
-/// objective that the model has.
+/// velocity is 1 / snr or 1 / (snr + 1) of one there, a model that predicts the picture is there.
+/// (For velocity kohya and OneTrainer have other debiased weights, which are other objectives.) P2
+/// (Choi et al. 2022, k = 1) is a factor of the objective that the model has.
 at::Tensor timestepWeights(const api::LossOptions& options,
                            const NoiseSchedule& schedule,
                            const at::Tensor& timesteps) {
@@ -27,6 +27,7 @@ at::Tensor timestepWeights(const api::LossOptions& options,
                                    ? snr.clamp_max(options.minSnrGamma)
                                    : snr.sqrt();
   const auto prediction = schedule.config().predictionType;
+  if (prediction == nn::PredictionType::Sample) return ofPicture;
   if (prediction == nn::PredictionType::Epsilon) return ofPicture / snr;
   return ofPicture / (snr + 1);
 }

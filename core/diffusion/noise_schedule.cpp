@@ -59,6 +59,7 @@ at::Tensor NoiseSchedule::target(const at::Tensor& x0,
                                  const at::Tensor& noise,
                                  const at::Tensor& timesteps) const {
   if (m_config.predictionType == nn::PredictionType::Epsilon) return noise;
+  if (m_config.predictionType == nn::PredictionType::Sample) return x0;
   const Weights w = weightsAt(m_alphasCumprod, timesteps, x0);
   return (w.signal * noise - w.noise * x0).to(x0.scalar_type());
 }

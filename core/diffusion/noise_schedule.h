@@ -22,7 +22,7 @@ class NoiseSchedule {
   at::Tensor addNoise(const at::Tensor& x0,
                       const at::Tensor& noise,
                       const at::Tensor& timesteps) const;
-  /// What the network should predict: the noise, or v = sqrt(a_t) noise - sqrt(1 - a_t) x0.
+  /// What the network should predict: the noise, v = sqrt(a_t) noise - sqrt(1 - a_t) x0, or x0.
   at::Tensor target(const at::Tensor& x0,
                     const at::Tensor& noise,
                     const at::Tensor& timesteps) const;

@@ -60,11 +60,8 @@ class PndmSampler final : public TableSampler {
     }
   }
   at::Tensor transferred(const at::Tensor& x, const at::Tensor& out, double a, double p) const {
-    const at::Tensor epsilon = m_prediction == nn::PredictionType::Epsilon
-                                   ? out
-                                   : std::sqrt(a) * out + std::sqrt(1 - a) * x;
     const double scale = (p - a) / (a * std::sqrt(1 - p) + std::sqrt(a * (1 - a) * p));
-    return std::sqrt(p / a) * x - scale * epsilon;
+    return std::sqrt(p / a) * x - scale * epsilon(out, x, levelOf(a));
   }
 
   double m_stride, m_last;

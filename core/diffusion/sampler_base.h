@@ -34,6 +34,7 @@ class SigmaSampler : public Sampler {
   }
   at::Tensor denoised(const at::Tensor& out, const at::Tensor& x, std::int64_t i) const override {
     const double s = sigma(i);
+    if (m_prediction == nn::PredictionType::Sample) return out;
     if (m_prediction == nn::PredictionType::Epsilon) return x - s * out;
     return x / (s * s + 1) - (s / std::hypot(s, 1.0)) * out;
   }
@@ -91,6 +92,7 @@ class SignalSampler : public Sampler {
   at::Tensor scaleModelInput(const at::Tensor& x, std::int64_t) const override { return x; }
   at::Tensor denoised(const at::Tensor& out, const at::Tensor& x, std::int64_t i) const override {
     const Level& s = level(i);
+    if (m_prediction == nn::PredictionType::Sample) return out;
     if (m_prediction == nn::PredictionType::Epsilon) return (x - s.noise * out) / s.signal;
     return s.signal * x - s.noise * out;
   }
@@ -104,7 +106,10 @@ class SignalSampler : public Sampler {
   const Level& level(std::int64_t i) const { return m_levels[static_cast<std::size_t>(i)]; }
   /// The noise in x at evaluation i, as the network sees it.
   at::Tensor epsilon(const at::Tensor& out, const at::Tensor& x, std::int64_t i) const {
-    const Level& s = level(i);
+    return epsilon(out, x, level(i));
+  }
+  at::Tensor epsilon(const at::Tensor& out, const at::Tensor& x, const Level& s) const {
+    if (m_prediction == nn::PredictionType::Sample) return (x - s.signal * out) / s.noise;
     return m_prediction == nn::PredictionType::Epsilon ? out : s.signal * out + s.noise * x;
   }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/engine/jobs.h"
 #include "core/generate/generate.h"
 #include "core/tensor/device.h"
@@ -61,7 +62,7 @@ class Bench {
   }
 
   Result<base::JobResult> run() {
-    const std::int64_t idle = tensor::rssMiB();
+    const std::int64_t idle = base::rssMiB();
     m_reporter.stage(Stage::Bench);
     m_total = 4 * m_request.repeats + 2;
     if (const auto made = base::makeFolder(m_folder); !made) return fail(made.error());
@@ -69,7 +70,7 @@ class Bench {
     // Full training first: the peak of a process only rises.
     for (std::int64_t i = 0; i < m_request.repeats; ++i)
       if (!timeTraining(Method::Full, i)) return ended();
-    const std::int64_t trainPeak = tensor::peakRssMiB();
+    const std::int64_t trainPeak = base::peakRssMiB();
     for (std::int64_t i = 0; i < m_request.repeats; ++i)
       if (!timeTraining(Method::Lora, i) || !timeClassImages(i) || !timePictures()) return ended();
     if (!timeWholeJob()) return ended();

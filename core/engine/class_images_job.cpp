@@ -1,9 +1,9 @@
 // The class-images request as a job of its own: load, complete the set, report figures.
 #include "core/base/clock.h"
+#include "core/base/machine.h"
 #include "core/data/class_images.h"
 #include "core/engine/jobs.h"
 #include "core/generate/load_model.h"
-#include "core/tensor/device.h"
 
 namespace likeness::engine {
 
@@ -37,7 +37,7 @@ Result<base::JobResult> makeClassImages(const ClassImagesRequest& request,
        {"made", set->made},
        {"folder", set->folder.string()},
        {"files", std::move(names)},
-       {"peak_rss_mib", tensor::peakRssMiB()}}};
+       {"peak_rss_mib", base::peakRssMiB()}}};
 }
 
 }  // namespace likeness::engine

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <system_error>
 
+#include "core/api/subjects.h"
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/generate/generator.h"
 #include "core/generate/load_model.h"
 #include "core/nn/adapters.h"
@@ -36,12 +39,20 @@ Result<void> refuseExisting(const fs::path& out) {
   return fail(base::alreadyThere(out));
 }
 
-/// The same small picture from any form of the model. Empty after a stop request.
+/// "a photo of sks dog": what the run learned its photos by; of several subjects one after another.
+std::string captionOf(const TrainRequest& run) {
+  std::string caption;
+  for (const FurtherSubject& one : subjectsOf(run))
+    caption += (caption.empty() ? "" : ", ") + renderPrompt(one.subject.subjectPrompt, one.subject);
+  return caption;
+}
+
+/// The same small picture of all subjects from any form of the model. Empty after a stop request.
 Result<Image> render(const nn::StableDiffusion& model,
-                     const SubjectOptions& subject,
+                     const TrainRequest& run,
                      std::stop_token stop) {
   generate::Job job;
-  job.prompt = renderPrompt(subject.subjectPrompt, subject);
+  job.prompt = captionOf(run);
   job.sampling = {SamplerKind::Ddim, kVerifySteps, 5.0, false, 0};
   job.seeds = {1};
   job.width = job.height = std::min(model.resolution(), kVerifySide);
@@ -68,22 +79,27 @@ Difference compare(const Image& a, const Image& b) {
   return difference;
 }
 
-/// Where the run's new word is written, named by it as other programs have it: in the model's
-/// folder, beside the adapter, or as all that there is. Empty when the run has none.
-fs::path wordPath(const ExportRequest& request, const workspace::ResolvedModel& resolved) {
-  if (resolved.wordFile.empty()) return {};
-  if (request.format != ExportFormat::Diffusers && resolved.adapterFile.empty()) return request.out;
-  std::string name = resolved.run->subject.token;
-  std::ranges::replace(name, '/', '_');
-  const fs::path folder =
-      request.format == ExportFormat::Diffusers ? request.out : request.out.parent_path();
-  return folder / (name + ".safetensors");
+/// Where the run's new words are written, named by them as other programs have it: in the model's
+/// folder, beside the adapter, or where there is nothing else beside `out`, which is one of them.
+std::vector<fs::path> wordPaths(const ExportRequest& request,
+                                const workspace::ResolvedModel& resolved) {
+  const bool diffusers = request.format == ExportFormat::Diffusers;
+  std::vector<fs::path> paths;
+  for (const auto& [word, file] : resolved.words) {
+    std::string name = word;
+    std::ranges::replace(name, '/', '_');
+    const fs::path folder = diffusers ? request.out : request.out.parent_path();
+    paths.push_back(folder / (name + ".safetensors"));
+  }
+  const bool alone = !diffusers && resolved.adapterFile.empty() && !paths.empty();
+  if (alone && std::ranges::find(paths, request.out) == paths.end()) paths.front() = request.out;
+  return paths;
 }
 
 Result<void> writeWord(const fs::path& out,
-                       const workspace::ResolvedModel& resolved,
+                       const workspace::ResolvedModel::Word& word,
                        const weights::StoredModel& base) {
-  const auto tensors = tensor::loadSafetensors(resolved.wordFile, at::kFloat);
+  const auto tensors = tensor::loadSafetensors(word.file, at::kFloat);
   if (!tensors) return fail(tensors.error());
   const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
   const auto written = tensor::saveSafetensors(
@@ -92,7 +108,7 @@ Result<void> writeWord(const fs::path& out,
       {{"modelspec.sai_model_spec", "1.0.1"},
        {"modelspec.architecture",
         weights::modelSpecArchitecture(base.family, velocity) + "/textual-inversion"},
-       {"modelspec.title", resolved.run->subject.token}});
+       {"modelspec.title", word.word}});
   if (!written) return fail(written.error());
   return {};
 }
@@ -104,18 +120,20 @@ Result<void> writeLora(const ExportRequest& request,
                        const weights::StoredModel& base) {
   auto tensors = tensor::loadSafetensors(resolved.adapterFile, at::kFloat);
   if (!tensors) return fail(tensors.error());
-  const SubjectOptions& subject = resolved.run->subject;
+  std::string title;
+  for (const auto& [subject, photos, classFolder] : subjectsOf(*resolved.run))
+    title += (title.empty() ? "" : ", ") +
+             (subject.name.empty() ? renderPrompt("{subject}", subject) : subject.name);
   nn::Lora lora = nn::loraOf(*tensors, nn::adapterScale(resolved.run->lora));
   lora.family = base.family;
   lora.configs = base.configs;
-  const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
   const std::string side = std::to_string(base.resolution());
   lora.metadata = {
-      {"modelspec.title", subject.name.empty() ? renderPrompt("{subject}", subject) : subject.name},
-      {"modelspec.trigger_phrase", renderPrompt("{subject}", subject)},
-      {"modelspec.prediction_type", velocity ? "v" : "epsilon"},
+      {"modelspec.title", title},
+      {"modelspec.trigger_phrase", subjectWords(*resolved.run)},
+      {"modelspec.prediction_type", std::string(weights::modelSpecName(base.prediction.type))},
       {"modelspec.resolution", side + "x" + side},
-      {"ss_training_comment", renderPrompt(subject.subjectPrompt, subject)},
+      {"ss_training_comment", captionOf(*resolved.run)},
       {"ss_steps", std::to_string(resolved.step.value_or(0))},
   };
   const auto form =
@@ -143,8 +161,10 @@ Result<void> writeExport(const ExportRequest& request,
     written = writeModel(request, model);
   else if (!resolved.adapterFile.empty())
     written = writeLora(request, resolved, model.files);
-  const fs::path word = wordPath(request, resolved);
-  return written && !word.empty() ? writeWord(word, resolved, model.files) : written;
+  const std::vector<fs::path> words = wordPaths(request, resolved);
+  for (std::size_t i = 0; written && i < words.size(); ++i)
+    written = writeWord(words[i], resolved.words[i], model.files);
+  return written;
 }
 
 /// fp32, so that the rounding of the file is all that can differ.
@@ -164,10 +184,11 @@ Result<Image> renderWritten(const ExportRequest& request,
   if (lora && !resolved.adapterFile.empty()) adapters.push_back({request.out, 1});
   auto written = generate::loadModel(base, adapters, {}, exact(request.compute), resources);
   if (!written) return fail(written.error());
-  if (const fs::path word = wordPath(request, resolved); !word.empty())
-    if (auto added = nn::addWord(written->model, word, run.subject.token); !added)
+  const std::vector<fs::path> words = wordPaths(request, resolved);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (auto added = nn::addWord(written->model, words[i], resolved.words[i].word); !added)
       return fail(added.error());
-  return render(written->model, run.subject, {});
+  return render(written->model, run, {});
 }
 
 std::int64_t bytesOf(const fs::path& path) {
@@ -198,8 +219,8 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
     return fail(ErrorCode::BadCombination,
                 {{"reason", "PEFT's form of a LoRA cannot hold a LoKr"},
                  {"fix", "Write it in LyCORIS' form with --format kohya-lora"}});
-  const fs::path word = wordPath(request, *resolved);
-  if (!word.empty())
+  const std::vector<fs::path> words = wordPaths(request, *resolved);
+  for (const fs::path& word : words)
     if (const auto free = refuseExisting(word); !free) return fail(free.error());
   if (isLora(request.format) && resolved->adapterFile.empty() &&
       resolved->run->training.method == Method::Full)
@@ -212,7 +233,6 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
                       std::string(enumName(request.format)) + " --out " + request.out.string() +
                       "` makes one of what it learned; the diffusers form holds all of it"}});
   const std::stop_token stop = reporter.stop();
-  const SubjectOptions& subject = resolved->run->subject;
 
   Image before;
   {
@@ -221,7 +241,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
     const auto run = generate::loadModel(ref, {}, {}, exact(request.compute), resources, stop);
     if (!run) return fail(run.error());
     if (run->stopped()) return base::JobResult{true, {}, {}};
-    auto rendered = render(run->model, subject, stop);
+    auto rendered = render(run->model, *resolved->run, stop);
     if (!rendered) return fail(rendered.error());
     if (rendered->empty()) return base::JobResult{true, {}, {}};
     before = std::move(*rendered);
@@ -240,19 +260,21 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
   if (!after || difference.mean > kMeanDifferenceLimit) {
     // The target was free before, so what is there is ours; a wrong model must not be mistaken for
     // a good one.
-    for (const fs::path& ours : {request.out, word})
-      if (!ours.empty())
-        if (const auto removed = base::removeAll(ours); !removed) return fail(removed.error());
+    std::vector<fs::path> ours{request.out};
+    ours.insert(ours.end(), words.begin(), words.end());
+    for (const fs::path& path : ours)
+      if (const auto removed = base::removeAll(path); !removed) return fail(removed.error());
     if (!after) return fail(after.error());
     return fail(ErrorCode::Internal,
                 {},
                 "the exported model renders another picture: mean difference " +
                     std::to_string(difference.mean) + " of 255");
   }
-  reporter.picture(
-      {PictureKind::Result, *after, {}, 0, 0, 1, renderPrompt(subject.subjectPrompt, subject), 1});
+  reporter.picture({PictureKind::Result, *after, {}, 0, 0, 1, captionOf(*resolved->run), 1});
   std::vector<fs::path> artifacts{request.out};
-  if (!word.empty() && word != request.out) artifacts.push_back(word);
+  std::ranges::copy_if(words, std::back_inserter(artifacts), [&](const fs::path& word) {
+    return word != request.out;
+  });
   return base::JobResult{false,
                          std::move(artifacts),
                          {{"step", resolved->step.value_or(0)},
@@ -260,7 +282,7 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
                           {"mean_difference", difference.mean},
                           {"bytes", bytesOf(request.out)},
                           {"verify_s", base::secondsSince(start)},
-                          {"peak_rss_mib", tensor::peakRssMiB()}}};
+                          {"peak_rss_mib", base::peakRssMiB()}}};
 }
 
 }  // namespace likeness::engine

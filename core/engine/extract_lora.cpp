@@ -51,10 +51,9 @@ nn::LoraModule moduleOf(const at::Tensor& change, std::int64_t rank, double alph
 std::map<std::string, std::string> metadataOf(const ExtractRequest& request,
                                               const weights::StoredModel& base,
                                               const weights::StoredModel& tuned) {
-  const bool velocity = base.prediction.type == weights::PredictionType::VPrediction;
   const std::string side = std::to_string(base.resolution());
   return {{"modelspec.title", request.out.stem().string()},
-          {"modelspec.prediction_type", velocity ? "v" : "epsilon"},
+          {"modelspec.prediction_type", std::string(weights::modelSpecName(base.prediction.type))},
           {"modelspec.resolution", side + "x" + side},
           {"ss_training_comment",
            "extracted from " + tuned.path.filename().string() + " beside " +

@@ -20,8 +20,12 @@ Result<void> requireSamePrediction(const weights::StoredModel& a, const weights:
       b.prediction.certainty == Certainty::Guessed)
     return {};
   const auto says = [](const weights::StoredModel& model) {
+    using enum weights::PredictionType;
+    const auto type = model.prediction.type;
     return model.path.string() + " predicts " +
-           (model.prediction.type == weights::PredictionType::Epsilon ? "noise" : "velocity");
+           (type == Epsilon       ? "noise"
+            : type == VPrediction ? "velocity"
+                                  : "the picture itself");
   };
   return fail(
       ErrorCode::BadCombination,

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/tensor/device.h"
 #include "core/tensor/out_of_memory.h"
 
@@ -40,7 +41,7 @@ Error notEnoughMemory(std::string_view text) {
   return {
       ErrorCode::NotEnoughMemory,
       {{"needed", needed.empty() ? "more" : needed},
-       {"available", std::to_string(tensor::availableMemoryMiB())},
+       {"available", std::to_string(base::availableMemoryMiB())},
        {"fits", "a smaller resolution or batch, or a LoRA instead of full training, needs less"}},
       std::string(text)};
 }

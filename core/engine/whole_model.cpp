@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/tensor/device.h"
 #include "core/tensor/state_dict.h"
 #include "core/text/clip_tokenizer.h"
@@ -114,7 +115,7 @@ Result<WholeModel> openWhole(const ModelRef& ref, const fs::path& resources) {
     return fail(ErrorCode::BadCombination,
                 {{"reason", "A LoRA run is no whole model"},
                  {"fix", "Write it with `likeness-cli export`, which merges it into its base"}});
-  if (!resolved->wordFile.empty())
+  if (!resolved->words.empty())
     return fail(ErrorCode::BadCombination,
                 {{"reason", "A run that learned a new word is a model and that word"},
                  {"fix", "Write it with `likeness-cli export`, which makes files of both"}});
@@ -281,7 +282,7 @@ Result<base::JobResult> writeWhole(const WholeModel& like,
        {"resumed_mib", static_cast<std::int64_t>(next.begun().value_or(bytes) / kMib)},
        {"write_s", writeSeconds},
        {"verify_s", secondsSince(verifyStart)},
-       {"peak_rss_mib", tensor::peakRssMiB()}}};
+       {"peak_rss_mib", base::peakRssMiB()}}};
 }
 
 }  // namespace likeness::engine

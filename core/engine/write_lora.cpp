@@ -2,6 +2,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/tensor/device.h"
 
 namespace likeness::engine {
@@ -44,7 +45,7 @@ Result<Figures> writeLora(const nn::Lora& lora,
                  {"difference", difference},
                  {"write_s", writeSeconds},
                  {"verify_s", secondsSince(verifyStart)},
-                 {"peak_rss_mib", tensor::peakRssMiB()}};
+                 {"peak_rss_mib", base::peakRssMiB()}};
 }
 
 }  // namespace likeness::engine

@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/diffusion/guidance.h"
 #include "core/generate/generator.h"
 #include "core/generate/initial_latents.h"
@@ -61,7 +62,7 @@ class Run {
                            {{"load_s", loadSeconds},
                             {"generate_s", seconds},
                             {"per_image_s", seconds / count},
-                            {"peak_rss_mib", tensor::peakRssMiB()},
+                            {"peak_rss_mib", base::peakRssMiB()},
                             {"prompt_tokens", m_longest},
                             {"prompt_limit", m_limit},
                             {"files", files}}};
@@ -125,7 +126,7 @@ class Run {
                         width,
                         height,
                         m_loaded.dtype,
-                        limit > 0 ? limit : tensor::availableMemoryMiB());
+                        limit > 0 ? limit : base::availableMemoryMiB());
   }
 
   // ---- second pass

@@ -192,10 +192,11 @@ api::Result<at::Tensor> Generator::sampleBatch(const Job& job,
   if (job.sampling.zeroSnr != api::ZeroSnr::Auto)
     schedule.rescaleBetasZeroSnr = job.sampling.zeroSnr == api::ZeroSnr::On;
   if (schedule.rescaleBetasZeroSnr && schedule.predictionType == nn::PredictionType::Epsilon)
-    return api::fail(api::ErrorCode::BadCombination,
-                     {{"key", "zeroSnr"},
-                      {"reason", "This model predicts noise, which pure noise tells nothing about"},
-                      {"fix", "Set zero SNR to auto, or use a model that predicts velocity"}});
+    return api::fail(
+        api::ErrorCode::BadCombination,
+        {{"key", "zeroSnr"},
+         {"reason", "This model predicts noise, which pure noise tells nothing about"},
+         {"fix", "Set zero SNR to auto, or use a model that predicts velocity or the picture"}});
   const auto sampler = diffusion::makeSampler(diffusion::NoiseSchedule(schedule), job.sampling);
   const std::int64_t steps = sampler->steps();
   const at::Tensor noise =

@@ -20,7 +20,11 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
   tensor::setThreads(compute.threads);
 
   nn::LoadOptions options;
-  options.dtype = options.vaeDtype = tensor::chooseDType(compute.dtype, *device);
+  const auto dtype = tensor::choosePrecision(compute, *device);
+  if (!dtype) return api::fail(dtype.error());
+  options.dtype = *dtype;
+  // Autoencoders overflow in fp16.
+  options.vaeDtype = *dtype == at::kHalf ? at::kFloat : *dtype;
   options.device = *device;
   auto model = nn::loadStableDiffusion(files->files, options, stop);
   if (!model) return api::fail(model.error());
@@ -39,11 +43,8 @@ api::Result<LoadedModel> loadModel(const api::ModelRef& ref,
       return api::fail(attached.error());
     }
   }
-  if (!loaded.files.wordFile.empty())
-    if (auto added =
-            nn::addWord(loaded.model, loaded.files.wordFile, loaded.files.run->subject.token);
-        !added)
-      return api::fail(added.error());
+  for (const auto& [word, file] : loaded.files.words)
+    if (auto added = nn::addWord(loaded.model, file, word); !added) return api::fail(added.error());
   if (auto added = nn::addEmbeddings(loaded.model, {embeddings.begin(), embeddings.end()}); !added)
     return api::fail(added.error());
   return loaded;

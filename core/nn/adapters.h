@@ -14,22 +14,10 @@
 
 namespace likeness::nn {
 
-/// The rank that the options give to a layer: `rank` for those of the UNet whose key ends in one of
-/// `targets` (whole parts: "to_q" is not "my_to_q"), `convRank` for the convolutions of its resnets
-/// and samplers, `rank` for the text encoders' attention when they are adapted (peft's choice of
-/// layers); 0 = none.
-std::int64_t adapterRank(weights::NetworkKind network,
-                         const std::string& moduleKey,
-                         const api::LoraOptions& options);
-/// Shapes of what an adapter of this rank trains for a weight, by the suffix of their keys, with
-/// the names of PEFT ("lora_A.weight", "lora_magnitude_vector") or LyCORIS ("lokr_w1").
-weights::TensorShapes adapterShapes(const weights::Shape& weight,
-                                    std::int64_t rank,
-                                    const api::LoraOptions& options);
 /// alpha / rank, of every layer: convolutions have alpha in proportion to their rank.
 double adapterScale(const api::LoraOptions& options);
-/// A fresh adapter, which changes nothing yet, for every slot that adapterRank gives a rank and
-/// `isUsed` lets pass, drawn by (seed, AdapterInit, index of the slot, network):
+/// A fresh adapter, which changes nothing yet, for every slot that weights::adapterRank gives a
+/// rank and `isUsed` lets pass, drawn by (seed, AdapterInit, index of the slot, network):
 ///   LoRA: down ~ N(0, 1/rank), up = 0 (diffusers' "gaussian"); DoRA: also the weight's norms;
 ///   LoKr: as LyCORIS, the second factor whole where the rank is at least half of its larger side.
 /// Returns the trainable fp32 leaves by key ("down_blocks....to_q.lora_A.weight"), sharing memory

@@ -5,57 +5,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/where.h>
 
-#include "core/nn/gradient_checkpoint.h"
+#include "core/nn/clip_encoder_layer.h"
+#include "core/weights/trainable_tensors.h"
 
 namespace likeness::nn {
-// Named, not anonymous: the Parts below hold these types, and unity builds join files.
-namespace clip {
-
-struct ClipEncoderLayer {
-  std::int64_t heads;
-  bool quickGelu;
-  GradientCheckpoint checkpoint;
-  LayerNorm layerNorm1;
-  Linear kProj, vProj, qProj, outProj;
-  LayerNorm layerNorm2;
-  Linear fc1, fc2;
-
-  ClipEncoderLayer(const Weights& w, const ClipTextConfig& c)
-      : heads(c.numAttentionHeads),
-        quickGelu(c.hiddenAct == "quick_gelu"),
-        checkpoint(w),
-        layerNorm1(w / "layer_norm1", c.hiddenSize, c.layerNormEps),
-        kProj(w / "self_attn" / "k_proj", c.hiddenSize, c.hiddenSize),
-        vProj(w / "self_attn" / "v_proj", c.hiddenSize, c.hiddenSize),
-        qProj(w / "self_attn" / "q_proj", c.hiddenSize, c.hiddenSize),
-        outProj(w / "self_attn" / "out_proj", c.hiddenSize, c.hiddenSize),
-        layerNorm2(w / "layer_norm2", c.hiddenSize, c.layerNormEps),
-        fc1(w / "mlp" / "fc1", c.hiddenSize, c.intermediateSize),
-        fc2(w / "mlp" / "fc2", c.intermediateSize, c.hiddenSize) {}
-
-  at::Tensor operator()(const at::Tensor& input) const {
-    return checkpoint(input, {}, [this](const at::Tensor& x, const at::Tensor&) {
-      const at::Tensor a = layerNorm1(x);
-      const at::Tensor h =
-          x + outProj(functions::attention(qProj(a), kProj(a), vProj(a), heads, true));
-      return h + fc2(activation(fc1(layerNorm2(h))));
-    });
-  }
-
-  at::Tensor activation(const at::Tensor& x) const {
-    return quickGelu ? x * at::sigmoid(1.702 * x) : at::gelu(x);
-  }
-};
-
-}  // namespace clip
-
 struct ClipTextModel::Parts {
   Embedding tokenEmbedding, positionEmbedding;
-  std::vector<clip::ClipEncoderLayer> layers;
+  std::vector<ClipEncoderLayer> layers;
   LayerNorm finalLayerNorm;
   std::optional<Linear> textProjection;
 
@@ -65,7 +23,7 @@ struct ClipTextModel::Parts {
             w / "embeddings" / "position_embedding", c.maxPositionEmbeddings, c.hiddenSize),
         finalLayerNorm(w / "final_layer_norm", c.hiddenSize, c.layerNormEps) {
     for (std::int64_t i = 0; i < c.numHiddenLayers; ++i)
-      layers.emplace_back(w / "encoder" / "layers" / i, c);
+      layers.emplace_back(w / "encoder" / "layers" / i, c, true);
     if (c.projectionDim > 0)
       textProjection.emplace(root / "text_projection", c.hiddenSize, c.projectionDim, false);
   }
@@ -122,10 +80,7 @@ ClipTextModel::XlOutput ClipTextModel::forwardXl(const at::Tensor& inputIds,
 }
 
 bool ClipTextModel::isReadByXl(const ClipTextConfig& config, std::string_view key) {
-  if (config.projectionDim > 0) return true;
-  const std::string last =
-      "text_model.encoder.layers." + std::to_string(config.numHiddenLayers - 1) + ".";
-  return !key.starts_with(last) && !key.starts_with("text_model.final_layer_norm.");
+  return weights::isReadByXl(config, key);
 }
 
 }  // namespace likeness::nn

@@ -1,6 +1,5 @@
 #include "core/nn/embeddings.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 
@@ -18,11 +17,10 @@ std::string_view modelOfWidth(std::int64_t width) {
                          : "another model";
 }
 
-/// Behind the rows that are there, in the encoder's token table's type and device.
-void append(at::Tensor& rows, const at::Tensor& more, const Network<ClipTextModel>& encoder) {
-  const at::Tensor added = (more.dim() == 1 ? more.unsqueeze(0) : more)
-                               .to(encoder.store->device(), encoder.store->dtype());
-  rows = rows.defined() ? at::cat({rows, added}) : added;
+/// In the encoder's token table's type and device.
+at::Tensor asRows(const at::Tensor& vectors, const Network<ClipTextModel>& encoder) {
+  return (vectors.dim() == 1 ? vectors.unsqueeze(0) : vectors)
+      .to(encoder.store->device(), encoder.store->dtype());
 }
 
 api::Result<void> add(StableDiffusion& model, const std::filesystem::path& path) {
@@ -40,15 +38,17 @@ api::Result<void> add(StableDiffusion& model, const std::filesystem::path& path)
                                        : std::string(modelOfWidth(embedding->width))) +
                ", and the model is of another family");
   LearnedWords& learned = model.learned;
+  const std::int64_t before = learned.count();
   for (const std::string& word : embedding->words) {
     if (std::ranges::any_of(learned.words, [&](const auto& known) { return known.word == word; }))
       return bad("its word \"" + word + "\" is that of another embedding, too; rename the file");
-    learned.words.push_back({word, learned.count(), embedding->count});
+    learned.words.push_back({word, before, embedding->count});
   }
   const auto tensors = tensor::loadSafetensors(embedding->file.path());
   if (!tensors) return api::fail(tensors.error());
-  append(learned.first, tensors->at(embedding->first), model.textEncoder);
-  if (model.isXl()) append(learned.second, tensors->at(embedding->second), model.textEncoder2);
+  learned.first.push_back(asRows(tensors->at(embedding->first), model.textEncoder));
+  if (model.isXl())
+    learned.second.push_back(asRows(tensors->at(embedding->second), model.textEncoder2));
   return {};
 }
 
@@ -65,7 +65,6 @@ tensor::StateDict learnWord(StableDiffusion& model,
                             const std::string& word,
                             std::int64_t vectors,
                             const std::string& initialWord) {
-  TORCH_CHECK(model.learned.count() == 0, "the model has learned words already");
   const auto begin = [&](const Network<ClipTextModel>& encoder,
                          const text::ClipTokenizer& tokenizer) {
     const auto tokens = tokenizer.encode(initialWord);
@@ -79,11 +78,12 @@ tensor::StateDict learnWord(StableDiffusion& model,
         .requires_grad_(true);
   };
   LearnedWords& learned = model.learned;
-  learned.words = {{word, 0, vectors}};
-  learned.first = begin(model.textEncoder, model.tokenizer);
-  if (!model.isXl()) return {{word, learned.first}};
-  learned.second = begin(model.textEncoder2, model.tokenizer2);
-  return {{"clip_l", learned.first}, {"clip_g", learned.second}};
+  learned.words.push_back({word, learned.count(), vectors});
+  const at::Tensor& first = learned.first.emplace_back(begin(model.textEncoder, model.tokenizer));
+  if (!model.isXl()) return {{word, first}};
+  const at::Tensor& second =
+      learned.second.emplace_back(begin(model.textEncoder2, model.tokenizer2));
+  return {{"clip_l", first}, {"clip_g", second}};
 }
 
 api::Result<void> addWord(StableDiffusion& model,
@@ -104,8 +104,8 @@ api::Result<void> addWord(StableDiffusion& model,
                      {{"file", file.string()},
                       {"reason", "it holds no vectors of \"" + word + "\" for this model"}});
   model.learned.words.push_back({word, model.learned.count(), first.size(0)});
-  embeddings::append(model.learned.first, first, model.textEncoder);
-  if (model.isXl()) embeddings::append(model.learned.second, second, model.textEncoder2);
+  model.learned.first.push_back(embeddings::asRows(first, model.textEncoder));
+  if (model.isXl()) model.learned.second.push_back(embeddings::asRows(second, model.textEncoder2));
   return {};
 }
 

@@ -13,8 +13,7 @@ api::Result<void> addEmbeddings(StableDiffusion& model,
 
 /// Adds a word to learn, its vectors beginning as those of the tokens of `initialWord`, in turn.
 /// Returns its fp32 leaves [vectors, width] as an embedding file names them, the word for one text
-/// encoder (diffusers), clip_l and clip_g for SDXL's two; they share memory with model.learned,
-/// which must be empty.
+/// encoder (diffusers), clip_l and clip_g for SDXL's two; they share memory with model.learned.
 tensor::StateDict learnWord(StableDiffusion& model,
                             const std::string& word,
                             std::int64_t vectors,

@@ -49,7 +49,10 @@ Read read(const StableDiffusion& model,
           const EncodeOptions& options) {
   const auto& [dtype, clipSkip] = options;
   const bool isFirst = &encoder == &model.textEncoder;
-  const at::Tensor& learned = isFirst ? model.learned.first : model.learned.second;
+  const auto& words = isFirst ? model.learned.first : model.learned.second;
+  const at::Tensor learned = words.empty()       ? at::Tensor()
+                             : words.size() == 1 ? words.front()
+                                                 : at::cat(words);
   if (!model.isXl()) return {encoder.model->forward(ids, dtype, clipSkip, learned), {}};
   return encoder.model->forwardXl(ids, tokenizer.endId(), dtype, clipSkip, learned);
 }

@@ -5,42 +5,10 @@
 
 #include <future>
 
-#include "core/base/hash.h"
-#include "core/base/user_cache.h"
+#include "core/weights/weight_hash.h"
 
 namespace likeness::nn {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// SHA-256 of a file, remembered by path, size and time of change: hashing gigabytes at every start
-/// would be felt.
-api::Result<std::string> rememberedHash(const fs::path& file) {
-  std::error_code error;
-  const auto size = fs::file_size(file, error);
-  const auto time = fs::last_write_time(file, error).time_since_epoch().count();
-  const std::string key = "sha256 " + std::to_string(size) + " " + std::to_string(time) + " " +
-                          fs::weakly_canonical(file, error).string();
-  if (auto known = base::recall(key); known && known->size() == 64) return *known;
-  auto hash = base::sha256File(file);
-  if (hash) base::remember(key, *hash);
-  return hash;
-}
-
-/// SHA-256 over the hashes of the networks' files, in the order of NetworkKind.
-api::Result<std::string> hashOf(const weights::StoredModel& model) {
-  std::string hashes;
-  fs::path last;
-  for (const auto& [kind, network] : model.networks)
-    for (const fs::path& file : network.files) {
-      if (file == last) continue;
-      last = file;
-      const auto hash = rememberedHash(file);
-      if (!hash) return api::fail(hash.error());
-      hashes += *hash + "\n";
-    }
-  return base::sha256(hashes);
-}
 
 /// Reads the tensors and builds the network from them; a null network when stopped.
 template <class Model, class Config>
@@ -130,7 +98,7 @@ api::Result<StableDiffusion> loadNetworks(weights::StoredModel stored,
     model.tokenizer2 = std::move(*second);
   }
 
-  auto hash = std::async(std::launch::async, [&stored] { return hashOf(stored); });
+  auto hash = std::async(std::launch::async, [&stored] { return weights::weightHash(stored); });
   using enum weights::NetworkKind;
   for (const weights::NetworkKind kind : {TextEncoder, TextEncoder2, UNet, Vae})
     if (auto read = readNetwork(model, stored, kind, options, stop); !read)

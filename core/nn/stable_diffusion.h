@@ -29,8 +29,8 @@ struct Network {
 /// Words with vectors of their own, see embeddings.h.
 struct LearnedWords {
   std::vector<text::LearnedWord> words;
-  at::Tensor first, second;  ///< [n, width] of each text encoder; undefined without words
-  std::int64_t count() const { return first.defined() ? first.size(0) : 0; }
+  std::vector<at::Tensor> first, second;  ///< of each word and text encoder [n, width]
+  std::int64_t count() const { return words.empty() ? 0 : words.back().first + words.back().count; }
 };
 
 struct StableDiffusion {

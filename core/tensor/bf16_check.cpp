@@ -14,12 +14,6 @@
 namespace likeness::tensor {
 namespace {
 
-bool hasCapability(const char* name) {
-  const auto capabilities = at::cpu::get_cpu_capabilities();
-  const auto found = capabilities.find(name);
-  return found != capabilities.end() && found->second.isBool() && found->second.toBool();
-}
-
 at::Tensor sample(at::IntArrayRef shape, std::uint64_t index) {
   return normal(shape, base::Random(1, base::Purpose::Test, index));
 }
@@ -60,8 +54,6 @@ bool everythingIsRight() {
 }
 
 }  // namespace
-
-bool cpuHasFastBf16() { return hasCapability("avx512_bf16") || hasCapability("amx_bf16"); }
 
 bool bf16SelfCheck() {
   static const bool passed = [] {

@@ -6,15 +6,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/cpu/Utils.h>
 #include <dlfcn.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <limits>
-#include <optional>
 #include <thread>
 
+#include "core/base/machine.h"
 #include "core/tensor/bf16_check.h"
 #ifdef LIKENESS_HAVE_CUDA
 #include "core/tensor/cuda/cuda_devices.h"
@@ -65,49 +62,18 @@ std::string cudaNote([[maybe_unused]] std::size_t index) {
   return {};
 }
 
-/// The number in a file that holds just one; empty for "max" or no file.
-std::optional<std::int64_t> numberIn(const std::string& file) {
-  std::ifstream in(file);
-  std::int64_t value = 0;
-  if (in >> value) return value;
-  return {};
-}
-
-/// A "Name:   123 kB" line of /proc, in MiB.
-std::int64_t procMiB(const std::string& file, const std::string& name) {
-  std::ifstream in(file);
-  for (std::string word; in >> word;) {
-    std::int64_t kib = 0;
-    if (word == name + ":" && in >> kib) return kib / 1024;
-  }
-  return 0;
-}
-
-/// What the control group (container) leaves; version 2 first, then version 1.
-std::int64_t cgroupFreeMiB() {
-  const std::pair<const char*, const char*> files[] = {
-      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-      {"/sys/fs/cgroup/memory/memory.limit_in_bytes",
-       "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
-  for (const auto& [limitFile, usedFile] : files) {
-    const auto limit = numberIn(limitFile), used = numberIn(usedFile);
-    if (limit && used) return std::max<std::int64_t>(0, *limit - *used) / mebibyte;
-  }
-  return std::numeric_limits<std::int64_t>::max();
-}
-
 api::Device cpuDevice() {
   const auto capabilities = at::cpu::get_cpu_capabilities();
   const auto name = capabilities.find("cpu_name");
   const std::string cpu = name == capabilities.end() ? "CPU" : name->second.toStringRef();
   const unsigned cores = std::thread::hardware_concurrency();
-  const bool fast = cpuHasFastBf16();
+  const bool fast = base::cpuHasFastBf16();
   const bool passed = fast && bf16SelfCheck();
   return {"cpu",
           cpu + ", " + std::to_string(cores) + (cores == 1 ? " core" : " cores") +
               (fast ? ", bf16" : ""),
-          procMiB("/proc/meminfo", "MemTotal"),
-          availableMemoryMiB(),
+          base::totalMemoryMiB(),
+          base::availableMemoryMiB(),
           passed,
           !fast    ? "no fast bf16"
           : passed ? "bf16 self-check passed"
@@ -140,11 +106,22 @@ api::Result<at::Device> chooseDevice(const std::string& id) {
   return api::fail(api::ErrorCode::DeviceMissing, {{"device", id}});
 }
 
-at::ScalarType chooseDType(api::DType wanted, const at::Device& device) {
+api::Result<at::ScalarType> choosePrecision(const api::ComputeOptions& compute,
+                                            const at::Device& device) {
+  at::globalContext().setAllowTF32CuBLAS(compute.tf32);
+  at::globalContext().setAllowTF32CuDNN(compute.tf32);
+  const api::DType wanted = compute.dtype;
   if (wanted == api::DType::Fp32) return at::kFloat;
   if (wanted == api::DType::Bf16) return at::kBFloat16;
+  if (wanted == api::DType::Fp16) {
+    if (!device.is_cpu()) return at::kHalf;
+    return api::fail(api::ErrorCode::BadCombination,
+                     {{"key", "dtype"},
+                      {"reason", "fp16 is for GPUs; processors compute slowly in it"},
+                      {"fix", "Set the precision to auto, or choose a GPU"}});
+  }
   if (device.is_cuda()) return at::kBFloat16;
-  return cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
+  return base::cpuHasFastBf16() && bf16SelfCheck() ? at::kBFloat16 : at::kFloat;
 }
 
 at::ScalarType scalarType(api::FileDType dtype) {
@@ -163,18 +140,6 @@ int setThreads(std::int64_t threads) {
   const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   at::set_num_threads(static_cast<int>(threads > 0 ? threads : cores));
   return at::get_num_threads();
-}
-
-std::int64_t availableMemoryMiB() {
-  return std::min(procMiB("/proc/meminfo", "MemAvailable"), cgroupFreeMiB());
-}
-
-std::int64_t rssMiB() { return procMiB("/proc/self/status", "VmRSS"); }
-
-std::int64_t peakRssMiB() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss / 1024;
 }
 
 }  // namespace likeness::tensor

@@ -15,16 +15,13 @@ namespace likeness::tensor {
 std::vector<api::Device> listDevices();
 /// Errors: DeviceMissing. "auto" = first CUDA device, else CPU.
 api::Result<at::Device> chooseDevice(const std::string& id);
-/// fp32 or bf16 for a device; Auto takes bf16 only where the CPU has avx512_bf16 or AMX (or the GPU
-/// has it) and the once-per-machine self-check against fp32 passed.
-at::ScalarType chooseDType(api::DType wanted, const at::Device& device);
+/// What to compute in on a device; Auto takes bf16 only where the CPU has avx512_bf16 or AMX (or
+/// the GPU has it) and the once-per-machine self-check against fp32 passed. Also sets for this
+/// process whether GPUs may use TF32. Errors: BadCombination for fp16 on a CPU.
+api::Result<at::ScalarType> choosePrecision(const api::ComputeOptions& compute,
+                                            const at::Device& device);
 at::ScalarType scalarType(api::FileDType dtype);
 /// Threads of the compute thread's pool; 0 = all cores. Returns the number in force.
 int setThreads(std::int64_t threads);
-/// MiB that can be allocated now (cgroup and MemAvailable); this process's RSS, now and at its
-/// peak.
-std::int64_t availableMemoryMiB();
-std::int64_t rssMiB();
-std::int64_t peakRssMiB();
 
 }  // namespace likeness::tensor

@@ -7,7 +7,9 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <map>
 
+#include "core/api/subjects.h"
 #include "core/diffusion/training_noise.h"
 #include "core/tensor/random_tensor.h"
 
@@ -18,16 +20,18 @@ using data::Half;
 
 namespace {
 
-/// Pictures x timesteps of one half's probe.
-constexpr std::int64_t kProbeSamples = 8;
+/// Pictures x timesteps of one half's probe; more where there are more subjects.
+constexpr std::size_t kProbeSamples = 8;
 
 std::vector<data::PlanPicture> planned(const data::LatentSet& set,
-                                       const std::vector<image::Shape>& shapes) {
+                                       const std::vector<image::Shape>& shapes,
+                                       const std::vector<std::size_t>& classes) {
   std::vector<data::PlanPicture> pictures;
   for (std::size_t i = 0; i < set.pictures.size(); ++i)
     pictures.push_back({set.pictures[i].repeats,
                         static_cast<std::int64_t>(set.pictures[i].prompts.size()),
-                        std::ranges::find(shapes, data::shapeOf(set, i)) - shapes.begin()});
+                        std::ranges::find(shapes, data::shapeOf(set, i)) - shapes.begin(),
+                        static_cast<std::int64_t>(classes[set.pictures[i].subject])});
   return pictures;
 }
 
@@ -36,15 +40,26 @@ data::DataPlan makePlan(const api::TrainRequest& recipe,
                         const data::LatentSet& classes,
                         std::int64_t trainTimesteps) {
   const api::TrainingOptions& t = recipe.training;
+  const std::vector<std::size_t> kinds = api::classesOf(recipe);
   return {static_cast<std::uint64_t>(t.seed),
-          planned(subject, data::shapesOf(subject)),
-          planned(classes, {}),
+          planned(subject, data::shapesOf(subject), kinds),
+          planned(classes, {}, kinds),
           t.batchSize,
           t.batchSize * t.gradientAccumulation,
           trainTimesteps,
           t.flip,
           subject.versions,
           recipe.loss};
+}
+
+/// The pictures of each subject or class, apart.
+std::vector<std::vector<std::int64_t>> bySubject(const data::LatentSet& set) {
+  std::map<std::size_t, std::vector<std::int64_t>> groups;
+  for (std::size_t i = 0; i < set.pictures.size(); ++i)
+    groups[set.pictures[i].subject].push_back(static_cast<std::int64_t>(i));
+  std::vector<std::vector<std::int64_t>> out;
+  for (auto& [subject, pictures] : groups) out.push_back(std::move(pictures));
+  return out;
 }
 
 /// A batch that is being gathered, a tensor [C, h, w] per row.
@@ -131,13 +146,17 @@ Batch BatchMaker::make(std::int64_t step, std::int64_t first, std::int64_t count
 
 std::vector<Batch> BatchMaker::probe(Half half) const {
   std::vector<Rows> byShape;
-  const auto pictures = static_cast<std::int64_t>(set(half).pictures.size());
-  for (std::int64_t i = 0; pictures && i < kProbeSamples; ++i) {
-    // One timestep from each equal part of the schedule, dealt to the pictures in turn.
+  const auto subjects = bySubject(set(half));
+  const std::size_t samples = subjects.empty() ? 0 : std::max(kProbeSamples, subjects.size());
+  for (std::size_t n = 0; n < samples; ++n) {
+    // One timestep from each equal part of the schedule, dealt in turn to the subjects, and by each
+    // to its pictures.
+    const auto i = static_cast<std::int64_t>(n);
+    const auto& own = subjects[n % subjects.size()];
     const base::Random draws = m_plan.random(Purpose::Probe, 0, i, half);
-    const double share = (static_cast<double>(i) + draws.uniform()) / kProbeSamples;
+    const double share = (static_cast<double>(i) + draws.uniform()) / static_cast<double>(samples);
     const data::Draw draw{
-        i % pictures,
+        own[n / subjects.size() % own.size()],
         static_cast<std::int64_t>(share * static_cast<double>(m_plan.trainTimesteps))};
     const data::Latents& picture = set(half).latents(draw);
     auto rows = std::ranges::find_if(

@@ -41,8 +41,8 @@ class BatchMaker {
   /// Places `first` .. `first + count - 1` (of the global batch) of each half at 0-based `step`.
   Batch make(std::int64_t step, std::int64_t first, std::int64_t count) const;
   /// Fixed pictures, timesteps and noise of one half, drawn without any option of the loss, so that
-  /// probes compare between runs of one seed. A batch for each shape, none when the half has no
-  /// pictures.
+  /// probes compare between runs of one seed; every subject or class has its part. A batch for each
+  /// shape, none when the half has no pictures.
   std::vector<Batch> probe(data::Half half) const;
 
   const data::DataPlan& plan() const { return m_plan; }

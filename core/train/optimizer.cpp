@@ -290,32 +290,6 @@ ShownWeights::~ShownWeights() {
 
 // ---- kinds
 
-namespace {
-
-/// Bytes that a kind's slots take of 1000 parameters.
-std::int64_t slotBytes(api::OptimizerKind kind) {
-  switch (kind) {
-    case api::OptimizerKind::AdamW:
-    case api::OptimizerKind::ScheduleFree:
-      return 8000;
-    case api::OptimizerKind::AdamW8bit:
-      return 2 * (1000 + 4 * 1000 / 256 + 1);
-    case api::OptimizerKind::Adafactor:
-      return 20;
-    case api::OptimizerKind::Prodigy:
-      return 16000;
-    case api::OptimizerKind::Lion:
-      return 4000;
-  }
-  return 0;
-}
-
-}  // namespace
-
-std::int64_t optimizerBytesPer1000Parameters(const api::OptimizerOptions& options) {
-  return slotBytes(options.kind) + (options.ema > 0 ? 4000 : 0);
-}
-
 std::unique_ptr<Optimizer> makeOptimizer(std::vector<Trainable> parameters,
                                          const api::OptimizerOptions& options,
                                          std::uint64_t seed) {

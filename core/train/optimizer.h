@@ -28,10 +28,6 @@ struct Trainable {
   bool isTrained(std::int64_t step) const { return from <= step && step < until; }
 };
 
-/// Memory that an optimizer holds for 1000 trained parameters beside weights and gradients, in
-/// bytes; with the averaged weights when they are on. Adafactor's is that of large matrices.
-std::int64_t optimizerBytesPer1000Parameters(const api::OptimizerOptions& options);
-
 /// The step number comes with each call, so there is no hidden state: all of it is in state(). Runs
 /// on the compute thread. Results do not depend on the number of threads: pieces are fixed and sums
 /// are taken in their order.

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/file_system.h"
-#include "core/train/recipe.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/recipe.h"
 #include "likeness_version.h"
 
 namespace likeness::train {
@@ -31,7 +31,8 @@ ordered_json toJson(const std::vector<RunInputs::Picture>& pictures) {
                     {"prompt", p.prompt},
                     {"crop", p.crop},
                     {"repeats", p.repeats},
-                    {"mask", p.mask}});
+                    {"mask", p.mask},
+                    {"subject", p.subject}});
   return list;
 }
 
@@ -43,7 +44,8 @@ std::vector<RunInputs::Picture> fromJson(const ordered_json& list) {
                         p.at("prompt"),
                         p.at("crop"),
                         p.value("repeats", std::int64_t{1}),
-                        p.value("mask", std::string())});
+                        p.value("mask", std::string()),
+                        p.value("subject", std::size_t{0})});
   return pictures;
 }
 
@@ -66,7 +68,8 @@ RunInputs::Picture describe(const data::TrainingPicture& picture) {
           prompt,
           crop,
           picture.repeats,
-          picture.mask ? picture.mask->contentHash : ""};
+          picture.mask ? picture.mask->contentHash : "",
+          picture.subject};
 }
 
 api::Result<void> writeInputs(const fs::path& runFolder, const RunInputs& inputs) {
@@ -113,7 +116,7 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
                                    const std::vector<data::TrainingPicture>& photos) {
   const fs::path& folder = recipe.runFolder;
   if (stored.base.hash != recipe.base.hash) return incompatible(folder, "base");
-  if (std::string key = firstDifference(stored, recipe); !key.empty())
+  if (std::string key = workspace::firstDifference(stored, recipe); !key.empty())
     return incompatible(folder, std::move(key));
   const auto inputs = readInputs(folder);
   if (!inputs) return api::fail(inputs.error());
@@ -123,6 +126,7 @@ api::Result<void> checkContinuable(const api::TrainRequest& stored,
     RunInputs::Picture now = describe(photos[i]), then = inputs->photos[i];
     if (now.sha256 != then.sha256)
       return api::fail(api::ErrorCode::PhotoChanged, {{"file", now.file}});
+    if (now.subject != then.subject) return incompatible(folder, "photos");
     if (now.prompt != then.prompt) return incompatible(folder, "photos.caption");
     if (now.crop != then.crop) return incompatible(folder, "photos.crop");
     if (now.mask != then.mask)

@@ -19,7 +19,8 @@ struct RunInputs {
     std::string prompt;  ///< alternatives as lines
     std::string crop;    ///< "x y width height" in fractions; empty = centre
     std::int64_t repeats = 1;
-    std::string mask;  ///< SHA-256 of its file; empty = none
+    std::string mask;         ///< SHA-256 of its file; empty = none
+    std::size_t subject = 0;  ///< see data::TrainingPicture
     bool operator==(const Picture&) const = default;
   };
   std::string device, dtype;

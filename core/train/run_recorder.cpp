@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <numeric>
+#include <sstream>
 
+#include "core/api/subjects.h"
 #include "core/config/config.h"
 #include "core/image/photo.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -26,7 +28,7 @@ double now() {
 
 bool isKept(const api::MetricSample& sample) {
   return sample.series == Series::ProbeSubject || sample.series == Series::ProbeClass ||
-         sample.series == Series::ClassDrift;
+         sample.series == Series::ClassDrift || sample.series == Series::DinoLikeness;
 }
 
 std::string asCode(std::string_view text) {
@@ -35,6 +37,24 @@ std::string asCode(std::string_view text) {
     out += c;
     if (c == '\n') out += "    ";
   }
+  return out;
+}
+
+/// A prompt without the token's words, with a comma or full stop or not; nothing where it has none.
+std::optional<std::string> withoutToken(const std::string& prompt, const std::string& token) {
+  std::istringstream words(prompt);
+  std::string out, word;
+  bool found = false;
+  while (words >> word) {
+    std::string bare = word;
+    while (!bare.empty() && (bare.back() == ',' || bare.back() == '.')) bare.pop_back();
+    if (bare == token) {
+      found = true;
+      continue;
+    }
+    out += (out.empty() ? "" : " ") + word;
+  }
+  if (!found) return {};
   return out;
 }
 
@@ -77,8 +97,8 @@ api::Result<void> RunRecorder::openEvents(std::optional<std::int64_t> lastStep) 
   m_events = std::move(*events);
   if (auto cut = base::truncateFile(file, kept); !cut || kept > 0) return cut;
   std::string prompts;
-  for (const std::string& prompt : m_recipe->watch.samplePrompts)
-    prompts += asCode(api::renderPrompt(prompt, m_recipe->subject)) + "\n";
+  for (const api::SamplePrompt& prompt : api::samplePrompts(*m_recipe))
+    prompts += asCode(prompt.words()) + "\n";
   const double time = now();
   return m_events->append(
       workspace::eventFileStart(time) + workspace::textEvent(time, 0, "version", kVersion) +
@@ -94,6 +114,7 @@ api::Result<void> RunRecorder::record(std::int64_t step, std::vector<api::Metric
                        std::accumulate(m_drifts.begin(), m_drifts.end(), 0.0) /
                            static_cast<double>(m_drifts.size())});
   m_drifts.clear();
+  std::ranges::move(m_judge.take(step), std::back_inserter(samples));
   if (samples.empty()) return {};
   std::ranges::copy_if(samples, std::back_inserter(m_history), isKept);
   for (const api::MetricSample& sample : samples) m_listener.metric(sample);
@@ -111,7 +132,7 @@ api::Result<void> RunRecorder::sync() {
 void RunRecorder::picture(const api::PictureReady& picture) {
   m_listener.picture(picture);
   if (!m_recipe || picture.kind != api::PictureKind::Sample) return;
-  measureDrift(picture);
+  measure(picture);
   if (!m_events || !m_pictures) return;
   const auto png = base::readFile(picture.file);
   if (!png) return;  // it was taken away already
@@ -119,13 +140,13 @@ void RunRecorder::picture(const api::PictureReady& picture) {
       now(), picture.step, tagOf(picture), picture.image.width, picture.image.height, *png));
 }
 
-/// Of a prompt without the subject, beside the picture of the untrained model.
-void RunRecorder::measureDrift(const api::PictureReady& sample) {
-  const std::string& prompt =
-      m_recipe->watch.samplePrompts.at(static_cast<std::size_t>(sample.index));
-  for (const char* name : {"{subject}", "{token}"})
-    if (prompt.find(name) != std::string::npos) return;
-  if (prompt.find(m_recipe->subject.token) != std::string::npos) return;
+/// Beside the photos of the subject that it shows, or where it shows none beside the picture of the
+/// untrained model.
+void RunRecorder::measure(const api::PictureReady& sample) {
+  const std::vector<api::FurtherSubject> subjects = api::subjectsOf(*m_recipe);
+  for (std::size_t i = 0; i < subjects.size(); ++i)
+    if (const auto without = withoutToken(sample.prompt, subjects[i].subject.token))
+      return m_judge.look(sample.image, *without, i);
   const auto untrained =
       image::readPhoto(m_recipe->runFolder / workspace::sampleFile(0, sample.index));
   if (untrained) m_drifts.push_back(image::structureDistance(untrained->image, sample.image));

@@ -10,6 +10,7 @@
 #include "core/api/requests.h"
 #include "core/base/file_system.h"
 #include "core/base/reporter.h"
+#include "core/train/likeness.h"
 
 namespace likeness::train {
 
@@ -23,11 +24,13 @@ class RunRecorder : public base::Reporter {
   /// checkpoint's; files of earlier versions get the columns they lack. The recipe must stay.
   /// Errors: FileUnwritable, DiskFull.
   api::Result<void> open(const api::TrainRequest& recipe, std::optional<std::int64_t> lastStep);
+  /// Who judges the samples from now on.
+  void setJudge(LikenessJudge judge) { m_judge = std::move(judge); }
 
-  /// The row of a step, with the drift of samples made since the last one. Appended, not yet
-  /// durable. Errors: FileUnwritable, DiskFull, also those of pictures in between.
+  /// The row of a step, with the drift and likeness of samples made since the last one. Appended,
+  /// not yet durable. Errors: FileUnwritable, DiskFull, also those of pictures in between.
   api::Result<void> record(std::int64_t step, std::vector<api::MetricSample> samples);
-  /// Probes and drift of the whole run, of earlier sessions too.
+  /// Probes, drift and likeness of the whole run, of earlier sessions too.
   const std::vector<api::MetricSample>& history() const { return m_history; }
   /// Makes what was recorded durable; before a checkpoint counts on it.
   api::Result<void> sync();
@@ -47,12 +50,13 @@ class RunRecorder : public base::Reporter {
 
  private:
   api::Result<void> openEvents(std::optional<std::int64_t> lastStep);
-  void measureDrift(const api::PictureReady& sample);
+  void measure(const api::PictureReady& sample);
 
   base::Reporter& m_listener;
   const api::TrainRequest* m_recipe = nullptr;  ///< none before open()
   std::optional<base::AppendFile> m_metrics, m_events;
   std::vector<api::MetricSample> m_history;
+  LikenessJudge m_judge;
   std::vector<double> m_drifts;  ///< of samples that were made since the last row
   std::vector<std::string> m_warnings;
   api::Result<void> m_pictures;  ///< the first failure to keep one

@@ -1,6 +1,7 @@
 // Samples through the same generator as every other picture.
 #include "core/train/samples.h"
 
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/generate/picture_file.h"
 #include "core/workspace/checkpoint_manifest.h"
@@ -31,12 +32,13 @@ api::Result<void> SampleMaker::makeAll(std::int64_t step, base::Reporter& report
   const auto folder = m_recipe.runFolder / workspace::kSamplesFolder;
   if (auto made = base::makeFolder(folder); !made) return made;
   m_generator.invalidate();
-  const auto total = static_cast<std::int64_t>(m_recipe.watch.samplePrompts.size());
+  const auto prompts = api::samplePrompts(m_recipe);
+  const auto total = static_cast<std::int64_t>(prompts.size());
   for (std::int64_t i = 0; i < total; ++i) {
     api::GenerateRequest request;
     request.model = {m_recipe.runFolder.string(), std::to_string(step), {}};
-    request.prompt = m_recipe.watch.samplePrompts[static_cast<std::size_t>(i)];
-    request.subject = m_recipe.subject;
+    request.prompt = prompts[static_cast<std::size_t>(i)].prompt;
+    request.subject = prompts[static_cast<std::size_t>(i)].subject;
     request.sampling = m_recipe.watch.sampling;
     request.seed = m_recipe.watch.sampleSeed;
     request.width = request.height = m_recipe.training.resolution;

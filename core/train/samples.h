@@ -23,9 +23,9 @@ class SampleMaker {
               const api::TrainRequest& recipe,
               at::ScalarType compute,
               RestingNetworks resting = {});
-  /// One picture per sample prompt, all from the seed of the recipe; leaves off at a stop request.
-  /// Pictures that cannot be computed (NonFinite) are warnings, and so are resting networks whose
-  /// files can no longer be read. Errors: FileUnwritable, DiskFull.
+  /// One picture for each of api::samplePrompts(), all from the seed of the recipe; leaves off at a
+  /// stop request. Pictures that cannot be computed (NonFinite) are warnings, and so are resting
+  /// networks whose files can no longer be read. Errors: FileUnwritable, DiskFull.
   api::Result<void> make(std::int64_t step, base::Reporter& reporter);
 
  private:

@@ -6,19 +6,21 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <thread>
 
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/base/log.h"
-#include "core/data/class_images.h"
 #include "core/generate/generate.h"
 #include "core/tensor/device.h"
-#include "core/train/footprint.h"
-#include "core/train/recipe.h"
+#include "core/train/class_pictures.h"
 #include "core/train/run_folder.h"
 #include "core/train/training_loop.h"
+#include "core/workspace/plan_training.h"
+#include "core/workspace/recipe.h"
 #include "core/workspace/resolve_model.h"
 #include "core/workspace/run_folder.h"
 
@@ -87,18 +89,17 @@ class Job {
   int m_threads = 0;
   at::Device m_device = at::kCPU;
   at::ScalarType m_compute = at::kFloat;
+  workspace::RunConditions m_conditions;
   std::optional<base::FileLock> m_lock;
   nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
   std::vector<data::TrainingPicture> m_photos, m_classPictures;
-  std::vector<fs::path> m_classFiles;
+  std::vector<ClassFile> m_classFiles;
   data::LatentSet m_subjectLatents, m_classLatents;
   std::optional<FoundCheckpoint> m_checkpoint;
   double m_classImageSeconds = 0;
   base::JobResult m_result;
 };
-
-std::string dtypeName(at::ScalarType dtype) { return dtype == at::kBFloat16 ? "bf16" : "fp32"; }
 
 Result<base::JobResult> Job::run() {
   m_result.artifacts = {m_request.runFolder};
@@ -157,7 +158,7 @@ Result<bool> Job::loadModel() {
   m_device = *device;
   const auto files = workspace::resolveModel(m_request.base, m_resources);
   if (!files) return api::fail(files.error());
-  if (!files->adapterFile.empty() || !files->wordFile.empty())
+  if (!files->adapterFile.empty() || !files->words.empty())
     return api::fail(
         ErrorCode::UnsupportedModel,
         {{"file", m_request.base.path},
@@ -173,15 +174,18 @@ Result<bool> Job::loadModel() {
                        "it is a model for " + stored->variant +
                            ", which makes pictures but cannot be trained; train on a plain model "
                            "of its family"}});
-  const ModelSize size = measureModel(*stored);
-  m_recipe = completeRecipe(m_request, size.resolution);
+  m_recipe = workspace::completeRecipe(m_request, stored->resolution());
   if (auto known = checkLayerNames(m_recipe, stored->configs.unet); !known)
     return api::fail(known.error());
   if (auto divisible = checkDivisible(m_recipe, m_ranks); !divisible)
     return api::fail(divisible.error());
-  m_compute = tensor::chooseDType(m_recipe.compute.dtype, m_device);
-  if (auto enough = checkResources(size, m_recipe, m_device, m_compute); !enough)
-    return api::fail(enough.error());
+  const auto compute = tensor::choosePrecision(m_recipe.compute, m_device);
+  if (!compute) return api::fail(compute.error());
+  m_compute = *compute;
+  m_conditions =
+      workspace::runConditions(m_recipe, *stored, m_device.is_cpu(), m_compute != at::kFloat);
+  if (const auto obstacle = workspace::obstacleTo(stored->configs, m_recipe, m_conditions))
+    return api::fail(*obstacle);
 
   // Masters stay fp32, or bf16 when asked for; a frozen network needs none.
   m_loadOptions.dtype = m_recipe.training.method != api::Method::Full ? m_compute
@@ -212,16 +216,19 @@ Result<bool> Job::agreeOnModel() {
 /// Words that the model will not take as they are meant.
 void Job::checkWords() {
   std::set<std::string> prompts;
+  const auto subjects = api::subjectsOf(m_recipe);
   if (m_recipe.prior.classImages > 0)
-    prompts.insert(api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject));
+    for (const auto& [words, photos, classFolder] : subjects)
+      prompts.insert(api::renderPrompt(words.classPrompt, words));
   for (const data::TrainingPicture& photo : m_photos)
     prompts.insert(photo.prompts.begin(), photo.prompts.end());
   for (const std::string& prompt : prompts) generate::warnIfTooLong(*m_model, prompt, m_reporter);
-  if (m_recipe.embedding.vectors > 0) return;  // its token stands for vectors of its own
-  const std::string& token = m_recipe.subject.token;
-  if (const auto pieces = m_model->tokenizer.encode(token).size(); pieces != 1)
-    m_reporter.warning(
-        {ErrorCode::TokenNotSingle, {{"token", token}, {"pieces", std::to_string(pieces)}}, {}});
+  if (m_recipe.embedding.vectors > 0) return;  // tokens stand for vectors of their own
+  for (const auto& [words, photos, classFolder] : subjects)
+    if (const auto pieces = m_model->tokenizer.encode(words.token).size(); pieces != 1)
+      m_reporter.warning({ErrorCode::TokenNotSingle,
+                          {{"token", words.token}, {"pieces", std::to_string(pieces)}},
+                          {}});
 }
 
 // ---- run folder and data
@@ -249,7 +256,7 @@ Result<void> Job::openRun() {
   if (stored->training.steps != m_recipe.training.steps &&
       (m_recipe.training.lrSchedule != api::LrScheduleKind::Constant ||
        m_recipe.training.lrWarmup > 0 ||
-       (trainsTextEncoder(m_recipe) && m_recipe.training.textEncoderStop < 1) ||
+       (workspace::trainsTextEncoder(m_recipe) && m_recipe.training.textEncoderStop < 1) ||
        m_recipe.embedding.vectors > 0))
     base::log(base::LogLevel::Warning,
               "continued inexactly: what depends on the part of the steps is stretched to " +
@@ -284,6 +291,9 @@ Result<bool> Job::preparePhotos() {
   if (!m_ranks.isFirst()) return true;
   checkWords();
   if (auto opened = openRun(); !opened) return api::fail(opened.error());
+  auto judge = LikenessJudge::open(m_recipe, m_photos, m_device);
+  if (!judge) return api::fail(judge.error());
+  m_reporter.setJudge(std::move(*judge));
   if (const auto done = photoLatents(); !done || !*done) return done;
   sayShapes();
   if (auto begun = workspace::writeRunRequest(m_recipe); !begun) return api::fail(begun.error());
@@ -332,38 +342,23 @@ Result<bool> Job::joinRun() {
 
 Result<bool> Job::makeClassImages() {
   if (m_recipe.prior.classImages == 0) return true;
-  if (!m_recipe.prior.folder.empty()) {
-    auto pictures = data::openClassFolder(m_recipe, m_reporter.stop());
-    if (!pictures) return api::fail(pictures.error());
-    m_classPictures = std::move(*pictures);
-    return !stopped();
-  }
+  auto own = data::openClassFolders(m_recipe, m_reporter.stop());
+  if (!own) return api::fail(own.error());
+  m_classPictures = std::move(*own);
+  if (stopped()) return false;
   const auto start = Clock::now();
-  // The request's own seed, not the run's: runs of any seed share the pictures of a class.
-  api::ClassImagesRequest request;
-  request.base = m_recipe.base;
-  request.subject = m_recipe.subject;
-  request.prior = m_recipe.prior;
-  request.resolution = m_recipe.training.resolution;
-  request.compute = m_recipe.compute;
-  request.outFolder = m_recipe.classImageFolder.empty()
-                          ? m_recipe.runFolder / workspace::kClassImagesFolder
-                          : m_recipe.classImageFolder;
-  auto set = data::makeClassImages(
-      request, *m_model, m_compute, m_reporter, {m_ranks.rank(), m_ranks.size()});
-  if (!set) return api::fail(set.error());
-  m_classFiles = std::move(set->files);
+  auto files = makeClassPictures(m_recipe, *m_model, m_compute, m_ranks, m_reporter);
+  if (!files) return api::fail(files.error());
+  if (!*files) return false;
+  m_classFiles = std::move(**files);
   m_classImageSeconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return !set->cancelled;
+  return true;
 }
 
 Result<bool> Job::classImages() {
-  const std::string prompt = api::renderPrompt(m_recipe.subject.classPrompt, m_recipe.subject);
-  for (const fs::path& file : m_classFiles) {
-    auto picture = data::identify(file, {prompt});
-    if (!picture) return api::fail(picture.error());
-    m_classPictures.push_back(std::move(*picture));
-  }
+  auto made = openClassPictures(m_recipe, m_classFiles);
+  if (!made) return api::fail(made.error());
+  std::ranges::move(*made, std::back_inserter(m_classPictures));
   return true;
 }
 
@@ -403,7 +398,10 @@ Result<bool> Job::classLatents() {
 }
 
 Result<void> Job::recordInputs() const {
-  RunInputs inputs{m_device.str(), dtypeName(m_compute), m_threads, {}, {}, m_ranks.size()};
+  const char* dtype = m_compute == at::kBFloat16 ? "bf16"
+                      : m_compute == at::kHalf   ? "fp16"
+                                                 : "fp32";
+  RunInputs inputs{m_device.str(), dtype, m_threads, {}, {}, m_ranks.size()};
   for (const auto& photo : m_photos) inputs.photos.push_back(describe(photo));
   for (const auto& picture : m_classPictures) inputs.classPictures.push_back(describe(picture));
   const auto stored = readInputs(m_recipe.runFolder);
@@ -437,7 +435,7 @@ Result<void> Job::restore(Trainer& trainer) {
   }
   auto state = tensor::loadSafetensors(m_checkpoint->folder / workspace::kOptimizerFile);
   if (!state) return api::fail(state.error());
-  if (m_checkpoint->manifest.step > 0 && !trainer.optimizer().load(std::move(*state)))
+  if (m_checkpoint->manifest.step > 0 && !trainer.load(std::move(*state)))
     return damaged(workspace::kOptimizerFile);
   return {};
 }
@@ -474,6 +472,8 @@ Result<bool> Job::trainSteps() {
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();
   m_result.figures = loop.figures();
+  if (const auto seconds = loop.secondsPerStep(); seconds && m_ranks.size() == 1)
+    workspace::rememberSpeed(m_model->files.configs, m_recipe, m_conditions, *seconds);
   if (!loop.lastCheckpoint().empty()) m_result.artifacts.push_back(loop.lastCheckpoint());
   return finished;
 }

@@ -8,8 +8,12 @@
 #include <set>
 #include <utility>
 
+#include "core/api/subjects.h"
 #include "core/nn/adapters.h"
 #include "core/nn/embeddings.h"
+#include "core/weights/trainable_tensors.h"
+#include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/recipe.h"
 
 namespace likeness::train {
 
@@ -79,15 +83,6 @@ std::string nearNames(const std::string& asked, const weights::TensorShapes& ten
 
 }  // namespace
 
-bool isTrainedInFull(const api::TrainRequest& recipe, NetworkKind network, const std::string& key) {
-  if (recipe.training.method != Method::Full) return false;
-  if (weights::isText(network)) return recipe.training.trainTextEncoder;
-  const auto& layers = recipe.training.layers;
-  return layers.empty() || std::ranges::any_of(layers, [&](const std::string& part) {
-           return key.find(part) != std::string::npos;
-         });
-}
-
 Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& recipe) {
   const api::TrainingOptions& training = recipe.training;
   const auto partOfRun = [&](double part) {
@@ -128,7 +123,8 @@ Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& re
       }
     } else {
       for (const auto& [key, tensor] : part.store->parameters())
-        if (isTrainedInFull(recipe, part.network, key) && (!part.isUsed || part.isUsed(key)))
+        if (workspace::isTrainedInFull(recipe, part.network, key) &&
+            (!part.isUsed || part.isUsed(key)))
           mark(name + "." + key, tensor, rate, steps);
       if (marked.parameters.size() > before) marked.weights[name] = part.store->parameters();
     }
@@ -139,10 +135,17 @@ Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& re
     marked.metadata =
         nn::peftMetadata(nn::loraOf(marked.weights["adapter"], nn::adapterScale(recipe.lora)));
   if (wordUntil == 0) return marked;
-  marked.weights["embeddings"] = nn::learnWord(
-      model, recipe.subject.token, recipe.embedding.vectors, recipe.embedding.initialWord);
-  for (const auto& [key, leaf] : marked.weights["embeddings"])
-    mark("embeddings." + key, leaf, recipe.embedding.learningRate, {0, wordUntil});
+  const auto subjects = api::subjectsOf(recipe);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const api::SubjectOptions& words = subjects[i].subject;
+    const std::string& initial = recipe.embedding.initialWord;
+    const std::string part = workspace::wordPart(i);
+    auto& leaves = marked.weights[part];
+    leaves = nn::learnWord(
+        model, words.token, recipe.embedding.vectors, initial.empty() ? words.classWord : initial);
+    for (const auto& [key, leaf] : leaves)
+      mark(part + "." + key, leaf, recipe.embedding.learningRate, {0, wordUntil});
+  }
   return marked;
 }
 
@@ -158,10 +161,10 @@ api::Result<void> checkLayerNames(const api::TrainRequest& recipe,
       const std::string& key = tensor.first;
       constexpr std::string_view weight = ".weight";
       return adapts ? key.ends_with(weight) && tensor.second.size() > 1 &&
-                          nn::adapterRank(NetworkKind::UNet,
-                                          key.substr(0, key.size() - weight.size()),
-                                          one.lora) > 0
-                    : isTrainedInFull(one, NetworkKind::UNet, key);
+                          weights::adapterRank(NetworkKind::UNet,
+                                               key.substr(0, key.size() - weight.size()),
+                                               one.lora) > 0
+                    : workspace::isTrainedInFull(one, NetworkKind::UNet, key);
     });
     if (!known)
       return api::fail(api::ErrorCode::BadCombination,

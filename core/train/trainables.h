@@ -13,8 +13,9 @@ namespace likeness::train {
 
 struct Trainables {
   std::vector<Trainable> parameters;
-  /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter", "embeddings") and
-  /// by key, sharing memory: all of each network of which something is trained.
+  /// What is saved, by part ("unet", "text_encoder", "text_encoder_2", "adapter", and for each
+  /// subject workspace::wordPart) and by key, sharing memory: all of each network of which
+  /// something is trained.
   std::map<std::string, tensor::StateDict> weights;
   std::map<std::string, std::string> metadata;  ///< of the files of those parts
   /// The step from which on a prompt always becomes the same; 0 = nothing that reads words is
@@ -26,14 +27,10 @@ struct Trainables {
 ///   full: the parameters of the UNet (those that `layers` names) and, when asked for, those of the
 ///     text encoders that the conditioning depends on, until their stop;
 ///   lora: fresh adapters of the UNet and, when asked for, of the text encoders;
-///   textual-inversion, or vectors for the others: the subject's token becomes a word of its own,
-///     whose vectors are learned alone in their part of the steps (always, with the former).
+///   textual-inversion, or vectors for the others: each subject's token becomes a word of its own,
+///     whose vectors are learned alone in their part of the steps (always, with the former). They
+///     begin as `initialWord`, or as the subject's class word where that is empty.
 Trainables markTrainable(nn::StableDiffusion& model, const api::TrainRequest& recipe);
-
-/// Whether the full method trains the parameter of a network.
-bool isTrainedInFull(const api::TrainRequest& recipe,
-                     weights::NetworkKind network,
-                     const std::string& key);
 
 /// That every part of a name which the recipe's method chooses layers by is one of this UNet's.
 /// Error: BadCombination naming the part and what is near.

@@ -48,6 +48,7 @@ Trainer::Trainer(nn::StableDiffusion& model,
       m_optimizer(makeOptimizer(std::move(m_trainables.parameters),
                                 recipe.optimizer,
                                 static_cast<std::uint64_t>(recipe.training.seed))),
+      m_lossScaler(compute == at::kHalf),
       m_microBatch(recipe.training.batchSize),
       m_ranks(ranks) {
   for (const auto& store : {model.unet.store, model.textEncoder.store, model.textEncoder2.store})
@@ -143,7 +144,7 @@ Losses Trainer::gradientsInParts(std::int64_t step) {
     if (!std::isfinite(losses.subject) || !std::isfinite(losses.classHalf.value_or(0)))
       return losses;
     losses.bands.add(batch.timesteps, loss.subjectRows, m_batches.plan().trainTimesteps);
-    (loss.total / share).backward();
+    (loss.total * m_lossScaler.scale() / share).backward();
   }
   return losses;
 }
@@ -186,6 +187,16 @@ Losses Trainer::probe() const {
   return losses;
 }
 
+tensor::StateDict Trainer::state() const {
+  tensor::StateDict state = m_optimizer->state();
+  m_lossScaler.save(state);
+  return state;
+}
+
+bool Trainer::load(tensor::StateDict state) {
+  return m_lossScaler.load(state) && m_optimizer->load(std::move(state));
+}
+
 api::Result<StepReport> Trainer::step(std::int64_t step) {
   const auto stopped = [&](std::string what) {
     m_optimizer->dropGradients();
@@ -204,13 +215,19 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   if (!std::isfinite(report.losses.classHalf.value_or(0))) return stopped("The class loss");
   const Optimizer::GradientNorm norm =
       m_stepInBackward ? m_stepInBackward->end() : m_optimizer->gradientNorm();
+  const double scale = m_lossScaler.scale();
+  report.leftOut = m_lossScaler.leavesOut(norm.nonFiniteKey.empty() && std::isfinite(norm.value));
+  if (report.leftOut) {
+    m_optimizer->dropGradients();
+    return report;
+  }
   if (!norm.nonFiniteKey.empty()) return stopped("The gradient of " + norm.nonFiniteKey);
   if (!std::isfinite(norm.value)) return stopped("The size of the gradient");
-  report.gradientNorm = norm.value;
+  report.gradientNorm = norm.value / scale;
   const double limit = m_recipe.training.maxGradNorm;
   // As torch's clip_grad_norm_: a millionth keeps the quotient finite.
-  const double clip = limit > 0 ? std::min(1.0, limit / (norm.value + 1e-6)) : 1.0;
-  if (!m_stepInBackward) m_optimizer->step(step + 1, factor, clip);
+  const double clip = limit > 0 ? std::min(1.0, limit / (report.gradientNorm + 1e-6)) : 1.0;
+  if (!m_stepInBackward) m_optimizer->step(step + 1, factor, clip / scale);
   report.learningRate = m_optimizer->learningRate(step, factor);
   return report;
 }

@@ -14,6 +14,7 @@
 #include "core/diffusion/noise_schedule.h"
 #include "core/nn/encode_text.h"
 #include "core/train/batch.h"
+#include "core/train/loss_scaler.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
 #include "core/train/ranks.h"
@@ -46,6 +47,7 @@ struct Losses {
 struct StepReport {
   Losses losses;
   double gradientNorm = 0;  ///< before clipping
+  bool leftOut = false;     ///< fp16: gradients overflowed, nothing was changed (loss_scaler.h)
   double learningRate = 0;  ///< of the UNet or adapter; in its part, of the word
 };
 
@@ -62,12 +64,12 @@ class Trainer {
           Ranks& ranks);
 
   /// Gradients of (subject + weight x class), averaged over the micro-batches, of 0-based step
-  /// `step`; they lie in the parameters' grad(). The two halves go through the networks in one
-  /// batch [subject..., class...]. None are made of a loss that is not finite. Where memory does
-  /// not suffice the micro-batches are halved, for the rest of the run too: draws belong to places
-  /// in the whole batch, so that gradients are the same but for rounding. Throws what says so when
-  /// one picture is too much, or weights are updated in the backward pass. With several ranks: what
-  /// this one adds to losses and gradients.
+  /// `step`; they lie in the parameters' grad(), in fp16 times the loss scale. The two halves go
+  /// through the networks in one batch [subject..., class...]. None are made of a loss that is not
+  /// finite. Where memory does not suffice the micro-batches are halved, for the rest of the run
+  /// too: draws belong to places in the whole batch, so that gradients are the same but for
+  /// rounding. Throws what says so when one picture is too much, or weights are updated in the
+  /// backward pass. With several ranks: what this one adds to losses and gradients.
   Losses gradients(std::int64_t step);
   /// Subject pictures that go through the networks at a time.
   std::int64_t microBatch() const { return m_microBatch; }
@@ -84,6 +86,9 @@ class Trainer {
   bool readsTextEncoders() const { return m_frozenText.empty(); }
   Optimizer& optimizer() { return *m_optimizer; }
   const Optimizer& optimizer() const { return *m_optimizer; }
+  /// The optimizer's state() and the loss scale; load() is the counterpart, as Optimizer's.
+  tensor::StateDict state() const;
+  bool load(tensor::StateDict state);
   const data::DataPlan& plan() const { return m_batches.plan(); }
   /// Without the parameters, which are the optimizer's.
   const Trainables& trainables() const { return m_trainables; }
@@ -113,6 +118,7 @@ class Trainer {
   std::map<std::string, nn::Conditioning> m_frozenText;
   Trainables m_trainables;  ///< its parameters are the optimizer's
   std::unique_ptr<Optimizer> m_optimizer;
+  LossScaler m_lossScaler;
   std::optional<StepInBackward> m_stepInBackward;
   std::int64_t m_microBatch;
   Ranks& m_ranks;

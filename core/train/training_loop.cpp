@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/tensor/device.h"
+#include "core/base/machine.h"
 #include "core/workspace/advisor.h"
 
 namespace likeness::train {
@@ -21,6 +21,8 @@ constexpr double kSavingShare = 0.05;
 constexpr double kSavingDistanceSeconds = 30;
 /// Steps whose median makes the time that is left.
 constexpr std::size_t kRecentSteps = 20;
+/// Below these the first one, in which memory is made and kernels are compiled, counts too much.
+constexpr std::size_t kStepsToTell = 10;
 
 double seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -131,9 +133,9 @@ api::Result<void> TrainingLoop::oneStep() {
       row.push_back({m_step, kBands[band], *loss});
   if (due(m_recipe.watch.probeEvery)) addProbe(row);
   row.push_back({m_step, Series::LearningRate, report->learningRate});
-  row.push_back({m_step, Series::GradNorm, report->gradientNorm});
+  if (!report->leftOut) row.push_back({m_step, Series::GradNorm, report->gradientNorm});
   row.push_back({m_step, Series::StepSeconds, stepSeconds});
-  row.push_back({m_step, Series::MemoryMiB, static_cast<double>(tensor::rssMiB())});
+  row.push_back({m_step, Series::MemoryMiB, static_cast<double>(base::rssMiB())});
   // Before the row, which tells how far the samples have drifted.
   if (auto made = makeSamples(m_reporter.takeSampleRequest()); !made) return made;
   if (auto recorded = m_reporter.record(m_step, std::move(row)); !recorded) return recorded;
@@ -190,7 +192,7 @@ api::Result<void> TrainingLoop::save(bool finished) {
   CheckpointTensors tensors;
   for (const auto& [part, weights] : m_trainer.trainables().weights)
     tensors.emplace(part + ".safetensors", weights);
-  tensors.emplace(workspace::kOptimizerFile, m_trainer.optimizer().state());
+  tensors.emplace(workspace::kOptimizerFile, m_trainer.state());
   auto folder = saveCheckpoint(
       m_recipe.runFolder, std::move(manifest), tensors, m_trainer.trainables().metadata);
   if (!folder) return api::fail(folder.error());
@@ -225,14 +227,13 @@ void TrainingLoop::warnOfChangedPhotos() {
 }
 
 void TrainingLoop::warnOfSmallerBatches() {
-  m_reporter.warning({api::ErrorCode::NotEnoughMemory,
-                      {{"needed", "more"},
-                       {"available", std::to_string(tensor::availableMemoryMiB())},
-                       {"fits",
-                        "The run continues with the same pictures per step, but only " +
-                            std::to_string(m_trainer.microBatch()) +
-                            " at a time. It is slower; the result is the same"}},
-                      {}});
+  m_reporter.warning(
+      {api::ErrorCode::SmallerBatches, {{"pictures", std::to_string(m_trainer.microBatch())}}, {}});
+}
+
+std::optional<double> TrainingLoop::secondsPerStep() const {
+  if (m_stepSeconds.size() < kStepsToTell) return {};
+  return median(m_stepSeconds);
 }
 
 api::Figures TrainingLoop::figures() const {
@@ -249,7 +250,7 @@ api::Figures TrainingLoop::figures() const {
     if (m_lastProbe->classHalf) figures.emplace_back("probe_class", *m_lastProbe->classHalf);
   }
   figures.emplace_back("total_s", seconds(Clock::now() - m_jobStart));
-  figures.emplace_back("peak_rss_mib", tensor::peakRssMiB());
+  figures.emplace_back("peak_rss_mib", base::peakRssMiB());
   return figures;
 }
 

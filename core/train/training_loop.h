@@ -33,6 +33,8 @@ class TrainingLoop {
 
   /// Figures as train.h names them, and the last checkpoint's folder (empty = none).
   api::Figures figures() const;
+  /// Median over the steps of this call; nothing when they are too few to tell.
+  std::optional<double> secondsPerStep() const;
   const std::filesystem::path& lastCheckpoint() const { return m_lastCheckpoint; }
 
  private:

@@ -24,6 +24,12 @@ const nlohmann::json* ConfigReader::find(const char* key) {
   return found == m_json.end() ? nullptr : &*found;
 }
 
+ConfigReader ConfigReader::section(const char* key) {
+  const nlohmann::json* value = find(key);
+  if (value && !value->is_object()) wrong(key, "an object");
+  return {m_file, value && value->is_object() ? *value : nlohmann::json::object()};
+}
+
 void ConfigReader::refuse(const std::string& reason) {
   if (!m_error)
     m_error = api::Error{

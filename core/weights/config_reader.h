@@ -37,6 +37,8 @@ class ConfigReader {
              const std::vector<std::string>& allowed);
   /// A key whose other values this program cannot honour; absent and null mean the same as `only`.
   void fixed(const char* key, const nlohmann::json& only);
+  /// The object under a key, empty where there is none, with its own problems.
+  ConfigReader section(const char* key);
   void ignore(const char* key) { m_seen.insert(key); }
   /// Refuses keys that were not read, unless their value is null or false or they begin with "_".
   void refuseOthers();

@@ -2,6 +2,7 @@
 #include "core/weights/model_configs.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/weights/config_reader.h"
 
@@ -138,10 +139,7 @@ api::Result<AutoencoderKLConfig> readAutoencoderConfig(const std::filesystem::pa
   return in.finish(c);
 }
 
-api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file) {
-  auto opened = ConfigReader::open(file);
-  if (!opened) return api::fail(opened.error());
-  ConfigReader& in = *opened;
+ClipTextConfig clipTextConfig(ConfigReader& in) {
   ClipTextConfig c;
   in.integer("vocab_size", c.vocabSize);
   in.integer("hidden_size", c.hiddenSize);
@@ -152,15 +150,32 @@ api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file
   in.text("hidden_act", c.hiddenAct, {"quick_gelu", "gelu"});
   in.number("layer_norm_eps", c.layerNormEps);
   in.fixed("attention_dropout", 0.0);
+  if (c.hiddenSize % c.numAttentionHeads != 0)
+    in.refuse("\"hidden_size\" is not a multiple of \"num_attention_heads\"");
+  return c;  // other keys belong to text generation and change nothing here
+}
+
+api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file) {
+  auto opened = ConfigReader::open(file);
+  if (!opened) return api::fail(opened.error());
+  ConfigReader& in = *opened;
+  ClipTextConfig c = clipTextConfig(in);
   std::vector<std::string> classes{"CLIPTextModel"};
   in.texts("architectures", classes, {"CLIPTextModel", "CLIPTextModelWithProjection", "CLIPModel"});
   if (classes.front() == "CLIPTextModelWithProjection") {
     c.projectionDim = 512;
     in.integer("projection_dim", c.projectionDim);
   }
-  if (c.hiddenSize % c.numAttentionHeads != 0)
-    in.refuse("\"hidden_size\" is not a multiple of \"num_attention_heads\"");
-  return in.finish(c);  // other keys belong to text generation and change nothing here
+  return in.finish(c);
+}
+
+std::string_view name(PredictionType type) {
+  constexpr std::array<std::string_view, 3> names{"epsilon", "v_prediction", "sample"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+std::string_view modelSpecName(PredictionType type) {
+  return type == PredictionType::VPrediction ? "v" : name(type);
 }
 
 api::Result<NoiseScheduleConfig> readScheduleConfig(const std::filesystem::path& file) {
@@ -176,19 +191,19 @@ api::Result<NoiseScheduleConfig> readScheduleConfig(const std::filesystem::path&
   in.number("beta_start", c.betaStart);
   in.number("beta_end", c.betaEnd);
   in.text("beta_schedule", c.betaSchedule, {"linear", "scaled_linear"});
-  in.text("prediction_type", prediction, {"epsilon", "v_prediction"});
+  in.text("prediction_type", prediction, {"epsilon", "v_prediction", "sample"});
   in.integer("steps_offset", c.stepsOffset, 0, 1000);
   in.flag("set_alpha_to_one", c.setAlphaToOne);
   in.text("timestep_spacing", c.timestepSpacing, {"leading", "linspace", "trailing"});
   in.fixed("trained_betas", nullptr);
   in.flag("rescale_betas_zero_snr", c.rescaleBetasZeroSnr);
   in.fixed("thresholding", false);
-  c.predictionType =
-      prediction == "epsilon" ? PredictionType::Epsilon : PredictionType::VPrediction;
+  for (const auto type : {PredictionType::VPrediction, PredictionType::Sample})
+    if (prediction == name(type)) c.predictionType = type;
   const bool inOrder = c.betaStart > 0 && c.betaStart <= c.betaEnd && c.betaEnd < 1;
   if (!inOrder) in.refuse("\"beta_start\" and \"beta_end\" must be in order between 0 and 1");
   if (c.rescaleBetasZeroSnr && c.predictionType == PredictionType::Epsilon)
-    in.refuse("\"rescale_betas_zero_snr\" needs \"v_prediction\"");
+    in.refuse("\"rescale_betas_zero_snr\" needs \"v_prediction\" or \"sample\"");
   return in.finish(c);
 }
 
@@ -272,16 +287,15 @@ std::string toJson(const ClipTextConfig& c) {
 }
 
 std::string toJson(const NoiseScheduleConfig& c) {
-  Json json{
-      {"_class_name", "DDIMScheduler"},
-      {"beta_end", c.betaEnd},
-      {"beta_schedule", c.betaSchedule},
-      {"beta_start", c.betaStart},
-      {"clip_sample", false},
-      {"num_train_timesteps", c.numTrainTimesteps},
-      {"prediction_type", c.predictionType == PredictionType::Epsilon ? "epsilon" : "v_prediction"},
-      {"set_alpha_to_one", c.setAlphaToOne},
-      {"steps_offset", c.stepsOffset}};
+  Json json{{"_class_name", "DDIMScheduler"},
+            {"beta_end", c.betaEnd},
+            {"beta_schedule", c.betaSchedule},
+            {"beta_start", c.betaStart},
+            {"clip_sample", false},
+            {"num_train_timesteps", c.numTrainTimesteps},
+            {"prediction_type", name(c.predictionType)},
+            {"set_alpha_to_one", c.setAlphaToOne},
+            {"steps_offset", c.stepsOffset}};
   if (!c.timestepSpacing.empty()) json["timestep_spacing"] = c.timestepSpacing;
   return written(json);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/api/result.h"
@@ -54,7 +55,11 @@ struct ClipTextConfig {
   bool operator==(const ClipTextConfig&) const = default;
 };
 
-enum class PredictionType { Epsilon, VPrediction };
+enum class PredictionType { Epsilon, VPrediction, Sample };
+/// As diffusers' configurations and ModelSpec name it: epsilon, v_prediction, sample; in ModelSpec
+/// v.
+std::string_view name(PredictionType type);
+std::string_view modelSpecName(PredictionType type);
 
 /// scheduler_config.json, as far as it describes the model (the sampler is the caller's choice).
 struct NoiseScheduleConfig {
@@ -64,7 +69,8 @@ struct NoiseScheduleConfig {
   PredictionType predictionType = PredictionType::Epsilon;
   std::int64_t stepsOffset = 1;
   bool setAlphaToOne = false;
-  bool rescaleBetasZeroSnr = false;  ///< the last level is pure noise (velocity models only)
+  bool rescaleBetasZeroSnr =
+      false;  ///< the last level is pure noise (not for models that predict noise)
   std::string timestepSpacing;  ///< leading, linspace or trailing; empty = the file is silent, each
                                 ///< sampler has its own
   bool operator==(const NoiseScheduleConfig&) const = default;
@@ -78,6 +84,10 @@ api::Result<ClipTextConfig> readClipTextConfig(const std::filesystem::path& file
 /// Absent keys take the constructor defaults of the scheduler classes, except steps_offset 1, which
 /// the pipeline forces.
 api::Result<NoiseScheduleConfig> readScheduleConfig(const std::filesystem::path& file);
+/// A text encoder's measures, without its projection, of an object that is being read and keeps the
+/// problems.
+class ConfigReader;
+ClipTextConfig clipTextConfig(ConfigReader& in);
 
 /// The files that the readers above read as these values, as diffusers and transformers write them.
 std::string toJson(const UNet2DConditionConfig& config);

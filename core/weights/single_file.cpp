@@ -251,6 +251,7 @@ std::optional<PredictionType> statedPrediction(const std::map<std::string, std::
   const std::string spec = value("modelspec.prediction_type");
   if (spec == "v" || spec == "v_prediction") return PredictionType::VPrediction;
   if (spec == "epsilon" || spec == "eps") return PredictionType::Epsilon;
+  if (spec == name(PredictionType::Sample)) return PredictionType::Sample;
   const std::string architecture = value("modelspec.architecture");
   if (architecture.starts_with("stable-diffusion-v2-768-v")) return PredictionType::VPrediction;
   if (architecture.starts_with("stable-diffusion-v2-512")) return PredictionType::Epsilon;

@@ -298,7 +298,7 @@ std::map<std::string, std::string> modelSpec(const ModelParts& model) {
           : "https://github.com/CompVis/stable-diffusion");
   add("title", model.folder.empty() ? architecture : model.folder.filename().string());
   add("resolution", side + "x" + side);
-  add("prediction_type", velocity ? "v" : "epsilon");
+  add("prediction_type", std::string(modelSpecName(model.configs.schedule.predictionType)));
   return metadata;
 }
 

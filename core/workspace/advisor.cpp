@@ -35,6 +35,8 @@ std::optional<api::Advice> advise(const std::vector<api::MetricSample>& samples)
       probes.back().classHalf = sample.value;
     else if (sample.series == api::Series::ClassDrift)
       advice.classDrift = sample.value;
+    else if (sample.series == api::Series::DinoLikeness)
+      advice.dino = sample.value;
   }
   if (probes.size() < kProbes || probes.front().step != 0) return {};
   const Probe &first = probes.front(), &last = probes.back();

@@ -31,6 +31,10 @@ std::optional<double> optionalNumber(const json& value) {
 
 }  // namespace
 
+std::string wordPart(std::size_t subject) {
+  return subject == 0 ? "embeddings" : "embeddings_" + std::to_string(subject + 1);
+}
+
 fs::path checkpointFolder(const fs::path& runFolder, std::int64_t step) {
   char name[24];
   std::snprintf(name, sizeof name, "%06lld", static_cast<long long>(step));

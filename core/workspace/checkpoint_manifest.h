@@ -28,7 +28,6 @@ inline constexpr std::string_view kUnetFile = "unet.safetensors";
 inline constexpr std::string_view kTextEncoderFile = "text_encoder.safetensors";
 inline constexpr std::string_view kTextEncoder2File = "text_encoder_2.safetensors";  ///< SDXL
 inline constexpr std::string_view kAdapterFile = "adapter.safetensors";
-inline constexpr std::string_view kWordFile = "embeddings.safetensors";  ///< the subject's token
 inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
 
 /// One file of a checkpoint, as it must be found again.
@@ -50,6 +49,10 @@ struct CheckpointManifest {
   std::vector<CheckpointFile> files;
   bool operator==(const CheckpointManifest&) const = default;
 };
+
+/// "embeddings", "embeddings_2": the part that holds the new word of a subject of the run, numbered
+/// from 0; its file ends in .safetensors.
+std::string wordPart(std::size_t subject);
 
 /// RUN/checkpoints/000320
 std::filesystem::path checkpointFolder(const std::filesystem::path& runFolder, std::int64_t step);

@@ -82,7 +82,7 @@ constexpr std::size_t kRecordHeader = 12, kRecordFooter = 4, kStepAt = 10, kStep
 }  // namespace
 
 std::string_view tagOf(api::Series series) {
-  constexpr std::array<std::string_view, 13> kTags{"loss/subject",
+  constexpr std::array<std::string_view, 16> kTags{"loss/subject",
                                                    "loss/class",
                                                    "probe/subject",
                                                    "probe/class",
@@ -94,7 +94,10 @@ std::string_view tagOf(api::Series series) {
                                                    "loss_band/2",
                                                    "loss_band/3",
                                                    "loss_band/4",
-                                                   "class_drift"};
+                                                   "class_drift",
+                                                   "likeness/dino",
+                                                   "likeness/clip",
+                                                   "likeness/prompt"};
   return kTags[static_cast<std::size_t>(series)];
 }
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <vector>
 
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/event_file.h"
@@ -33,6 +34,7 @@ constexpr std::array<std::string_view, 12> kShaping{"training.method",
                                                     "optimizer.optimizerKind",
                                                     "memory.bf16Weights"};
 
+/// In the order of kShaping, then the words that have vectors of their own.
 std::vector<api::FieldValue> shapeOf(const api::TrainRequest& request) {
   std::vector<api::FieldValue> values(kShaping.size());
   api::forEachSection(request, [&]<class S>(const std::string& section, const S& options) {
@@ -42,6 +44,11 @@ std::vector<api::FieldValue> shapeOf(const api::TrainRequest& request) {
         values[static_cast<std::size_t>(found - kShaping.begin())] = row.get(options);
     }
   });
+  std::vector<std::string> words;
+  if (request.embedding.vectors > 0)
+    for (const api::FurtherSubject& one : api::subjectsOf(request))
+      words.push_back(one.subject.token);
+  values.emplace_back(std::move(words));
   return values;
 }
 
@@ -105,11 +112,12 @@ Result<std::int64_t> forkRun(const fs::path& from, api::TrainRequest request) {
   if (std::error_code error; fs::exists(to, error))
     return api::fail(ErrorCode::RunExists, {{"folder", to.string()}});
   const auto before = shapeOf(*stored), now = shapeOf(request);
-  if (const auto differs = std::ranges::mismatch(before, now).in1; differs != before.end())
-    return api::fail(
-        ErrorCode::RunIncompatible,
-        {{"folder", from.string()},
-         {"key", std::string(kShaping[static_cast<std::size_t>(differs - before.begin())])}});
+  if (const auto differs = std::ranges::mismatch(before, now).in1; differs != before.end()) {
+    const auto place = static_cast<std::size_t>(differs - before.begin());
+    const std::string_view key = place < kShaping.size() ? kShaping[place] : "subject.token";
+    return api::fail(ErrorCode::RunIncompatible,
+                     {{"folder", from.string()}, {"key", std::string(key)}});
+  }
   const auto all = listCheckpoints(from);
   if (all.empty()) return api::fail(ErrorCode::NoCheckpoint, {{"folder", from.string()}});
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/weights/adapter_file.h"
 #include "core/weights/embedding_file.h"
@@ -156,6 +157,12 @@ std::uint64_t sizeOf(const fs::path& file) {
   return error ? 0 : bytes;
 }
 
+api::PredictionChoice choiceOf(weights::PredictionType type) {
+  api::PredictionChoice choice = api::PredictionChoice::Auto;
+  api::parseEnum(weights::name(type), choice);
+  return choice;
+}
+
 /// Everything about a model whose parts could be opened, and what keeps the others closed.
 ModelReport describe(const weights::StoredModel& model) {
   ModelReport report;
@@ -171,9 +178,7 @@ ModelReport describe(const weights::StoredModel& model) {
     report.problems.emplace_back("Likeness reads Stable Diffusion 1, 2 and XL, not this family");
     return report;
   }
-  report.prediction = model.prediction.type == weights::PredictionType::Epsilon
-                          ? api::PredictionChoice::Epsilon
-                          : api::PredictionChoice::VPrediction;
+  report.prediction = choiceOf(model.prediction.type);
   report.predictionGuessed = model.prediction.certainty == weights::Certainty::Guessed;
   report.resolution = model.resolution();
   std::map<weights::ScalarType, std::int64_t> types;
@@ -237,9 +242,9 @@ ModelReport inspectRun(const fs::path& runFolder,
   report.kind = "run";
   std::vector<std::pair<std::string, std::string>> about{
       {"Method", std::string(api::enumName(request.training.method))},
-      {"Subject", api::renderPrompt("{subject}", request.subject)},
+      {request.furtherSubjects.empty() ? "Subject" : "Subjects", api::subjectWords(request)},
       {"Base model", request.base.path},
-      {"Photos", std::to_string(std::ranges::count(request.photos, false, &api::Photo::excluded))},
+      {"Photos", std::to_string(api::photoCount(request))},
       {"Steps", std::to_string(*model.step) + " of " + std::to_string(api::plannedSteps(request))},
       {"Checkpoints", stepList(listCheckpoints(runFolder))}};
   if (!model.adapterFile.empty()) {

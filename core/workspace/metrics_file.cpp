@@ -13,7 +13,7 @@ namespace likeness::workspace {
 namespace {
 
 /// In the order of api::Series.
-constexpr std::array<std::string_view, 13> kColumns{"subject_loss",
+constexpr std::array<std::string_view, 16> kColumns{"subject_loss",
                                                     "class_loss",
                                                     "probe_subject",
                                                     "probe_class",
@@ -25,7 +25,10 @@ constexpr std::array<std::string_view, 13> kColumns{"subject_loss",
                                                     "loss_band_2",
                                                     "loss_band_3",
                                                     "loss_band_4",
-                                                    "class_drift"};
+                                                    "class_drift",
+                                                    "dino_likeness",
+                                                    "clip_likeness",
+                                                    "clip_prompt"};
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;

@@ -8,7 +8,7 @@
 #include <set>
 #include <sstream>
 
-#include "core/api/requests.h"
+#include "core/api/subjects.h"
 #include "core/base/file_system.h"
 #include "core/config/config.h"
 #include "core/image/photo.h"
@@ -127,12 +127,18 @@ struct Run {
     if (found == inputs.end()) return {};
     return found->is_string() ? found->get<std::string>() : found->dump();
   }
-  std::vector<fs::path> classPictures() const {
+  /// Of the class that begins with this subject.
+  std::vector<fs::path> classPictures(std::size_t subject) const {
     std::vector<fs::path> files;
-    if (const auto list = inputs.find("classPictures"); list != inputs.end() && list->is_array())
-      for (const auto& picture : *list)
-        if (const auto file = picture.find("file"); file != picture.end() && file->is_string())
-          files.emplace_back(file->get<std::string>());
+    const auto list = inputs.find("classPictures");
+    if (list == inputs.end() || !list->is_array()) return files;
+    for (const auto& picture : *list) {
+      if (!picture.is_object()) continue;
+      const auto file = picture.find("file"), of = picture.find("subject");
+      const bool own = of == picture.end() ? subject == 0 : *of == subject;
+      if (own && file != picture.end() && file->is_string())
+        files.emplace_back(file->get<std::string>());
+    }
     return files;
   }
 };
@@ -175,8 +181,12 @@ std::string figures(const Run& run) {
     add("Most memory", plainNumber(*std::ranges::max_element(memory)) + " MiB");
   if (run.best) add("Best checkpoint", "step " + std::to_string(run.best->step));
   add("Method", std::string(api::enumName(r.training.method)));
-  add("Photos", std::to_string(std::ranges::count(r.photos, false, &api::Photo::excluded)));
-  add("Class pictures", std::to_string(r.prior.classImages));
+  add("Photos", std::to_string(api::photoCount(r)));
+  const auto classes = api::classesOf(r);
+  add("Class pictures",
+      std::to_string(r.prior.classImages) +
+          (std::ranges::count(classes, std::size_t{0}) < std::ssize(classes) ? " of each class"
+                                                                             : ""));
   add("Base model", r.base.path);
   add("Base model's hash", r.base.hash);
   add("Device", run.input("device"));
@@ -192,6 +202,10 @@ std::string curves(const Run& run) {
             {{"subject", Series::ProbeSubject}, {"class", Series::ProbeClass}}},
       Chart{"Loss", {{"subject", Series::SubjectLoss}, {"class", Series::ClassLoss}}, true},
       Chart{"Drift of the class's sample", {{"distance", Series::ClassDrift}}},
+      Chart{"Likeness of the samples (in the paper DINO 0.668, CLIP 0.803, prompt 0.305)",
+            {{"DINO", Series::DinoLikeness},
+             {"CLIP", Series::ClipLikeness},
+             {"prompt", Series::ClipPrompt}}},
       Chart{"Subject loss by noise, from clear to noisy",
             {{"clear", Series::LossBand1},
              {"rather clear", Series::LossBand2},
@@ -214,7 +228,7 @@ std::string curves(const Run& run) {
 
 /// Rows steps, columns prompts; of very many rows an even choice with the first and the last.
 std::string samples(const Run& run) {
-  const auto& prompts = run.request.watch.samplePrompts;
+  const auto prompts = api::samplePrompts(run.request);
   std::map<std::int64_t, std::map<std::size_t, fs::path>> rows;
   std::error_code error;
   for (fs::directory_iterator entry(run.folder / kSamplesFolder, error), end;
@@ -228,8 +242,7 @@ std::string samples(const Run& run) {
       "<h2>Samples</h2><p class=\"soft\">Each column is one prompt, always from the "
       "same noise; step 0 is the untrained model.</p><div class=\"scroll\">"
       "<table><thead><tr><th>Step</th>";
-  for (const std::string& prompt : prompts)
-    out += inTags("th", api::renderPrompt(prompt, run.request.subject));
+  for (const api::SamplePrompt& prompt : prompts) out += inTags("th", prompt.words());
   out += "</tr></thead><tbody>\n";
   const std::size_t count = std::min(rows.size(), kSampleRows);
   std::set<std::size_t> chosen;
@@ -245,8 +258,7 @@ std::string samples(const Run& run) {
              (file == files.end()
                   ? ""
                   : embedded(file->second,
-                             "step " + std::to_string(step) + ": " +
-                                 api::renderPrompt(prompts[column], run.request.subject))) +
+                             "step " + std::to_string(step) + ": " + prompts[column].words())) +
              "</td>";
     }
     out += "</tr>\n";
@@ -256,13 +268,19 @@ std::string samples(const Run& run) {
 
 std::string classPictures(const Run& run) {
   std::string out;
-  const auto files = run.classPictures();
-  const std::string words = api::renderPrompt(run.request.subject.classPrompt, run.request.subject);
-  for (std::size_t i = 0; i < std::min(files.size(), kClassPictures); ++i)
-    out += embedded(run.folder / files[i], words);
-  if (out.empty()) return {};
-  return "<h2>Class pictures</h2><p class=\"soft\">The first of " + std::to_string(files.size()) +
-         ": " + escapeHtml(words) + "</p><div class=\"pictures\">\n" + out + "</div>\n";
+  const auto subjects = api::subjectsOf(run.request);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const auto files = run.classPictures(i);
+    const api::SubjectOptions& subject = subjects[i].subject;
+    const std::string words = api::renderPrompt(subject.classPrompt, subject);
+    std::string pictures;
+    for (std::size_t k = 0; k < std::min(files.size(), kClassPictures); ++k)
+      pictures += embedded(run.folder / files[k], words);
+    if (!pictures.empty())
+      out += "<p class=\"soft\">The first of " + std::to_string(files.size()) + ": " +
+             escapeHtml(words) + "</p><div class=\"pictures\">\n" + pictures + "</div>\n";
+  }
+  return out.empty() ? out : "<h2>Class pictures</h2>" + out;
 }
 
 std::string warnings(const Run& run) {
@@ -278,7 +296,7 @@ api::Result<void> writeReport(const fs::path& runFolder) {
   if (!run) return api::fail(run.error());
   const api::TrainRequest& r = run->request;
   const fs::path name = fs::path(runFolder / "").parent_path().filename();
-  const std::string subject = r.subject.token + " " + r.subject.classWord;
+  const std::string subject = api::subjectWords(r);
   const auto advice = advise(run->samples);
   std::string html(kHead);
   html += inTags("title", subject + ", run " + name.string()) + "</head><body><main>" +

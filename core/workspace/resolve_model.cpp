@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/api/subjects.h"
 #include "core/workspace/advisor.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/run_folder.h"
@@ -66,10 +67,10 @@ Result<CheckpointInfo> chooseCheckpoint(const fs::path& runFolder, const std::st
 /// What a person chose in place of what the files say.
 void choose(const api::ModelRef& ref, weights::ModelFiles& files) {
   if (!ref.vae.empty()) files.vae = ref.vae;
-  if (ref.prediction != api::PredictionChoice::Auto)
-    files.prediction = ref.prediction == api::PredictionChoice::Epsilon
-                           ? weights::PredictionType::Epsilon
-                           : weights::PredictionType::VPrediction;
+  for (const auto type : {weights::PredictionType::Epsilon,
+                          weights::PredictionType::VPrediction,
+                          weights::PredictionType::Sample})
+    if (api::enumName(ref.prediction) == weights::name(type)) files.prediction = type;
 }
 
 Result<ResolvedModel> resolve(const api::ModelRef& ref, const fs::path& resources, int depth);
@@ -88,7 +89,7 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
         {{"folder", runFolder.string()}, {"reason", "its base is a run of a run without end"}});
   auto model = resolve(request->base, resources, depth + 1);
   if (!model) return model;
-  if (!model->adapterFile.empty() || !model->wordFile.empty())
+  if (!model->adapterFile.empty() || !model->words.empty())
     return fail(
         ErrorCode::UnsupportedModel,
         {{"file", runFolder.string()},
@@ -102,7 +103,12 @@ Result<ResolvedModel> resolveRun(const fs::path& runFolder,
   use(kTextEncoderFile, model->files.textEncoder);
   use(kTextEncoder2File, model->files.textEncoder2);
   use(kAdapterFile, model->adapterFile);
-  use(kWordFile, model->wordFile);
+  const auto subjects = api::subjectsOf(*request);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    ResolvedModel::Word word{subjects[i].subject.token, {}};
+    use(wordPart(i) + ".safetensors", word.file);
+    if (!word.file.empty()) model->words.push_back(std::move(word));
+  }
   choose(ref, model->files);
   model->step = checkpoint->step;
   model->run = std::move(*request);

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/api/requests.h"
 #include "core/weights/stored_model.h"
@@ -15,7 +17,11 @@ struct ResolvedModel {
   weights::ModelFiles files;
   std::filesystem::path
       adapterFile;  ///< LoRA run: adapter.safetensors (PEFT keys), alpha in its metadata
-  std::filesystem::path wordFile;        ///< run that learned a word: its vectors, see nn::addWord
+  struct Word {
+    std::string word;
+    std::filesystem::path file;  ///< its vectors, see nn::addWord
+  };
+  std::vector<Word> words;               ///< run that learned words: one for each of its subjects
   std::optional<std::int64_t> step;      ///< of the checkpoint
   std::optional<api::TrainRequest> run;  ///< the run's own request
 };

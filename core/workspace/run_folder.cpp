@@ -40,11 +40,16 @@ api::TrainRequest portable(api::TrainRequest request,
   };
   if (request.base.path != "starter") request.base.path = adapt(request.base.path).string();
   if (!request.base.vae.empty()) request.base.vae = adapt(request.base.vae);
-  for (api::Photo& photo : request.photos) {
-    photo.file = adapt(photo.file);
-    photo.mask = adapt(photo.mask);
-  }
-  request.prior.folder = adapt(request.prior.folder);
+  const auto adaptAll = [&](std::vector<api::Photo>& photos, fs::path& classFolder) {
+    for (api::Photo& photo : photos) {
+      photo.file = adapt(photo.file);
+      photo.mask = adapt(photo.mask);
+    }
+    classFolder = adapt(classFolder);
+  };
+  adaptAll(request.photos, request.prior.folder);
+  for (api::FurtherSubject& further : request.furtherSubjects)
+    adaptAll(further.photos, further.classFolder);
   for (fs::path* path : {&request.runFolder, &request.classImageFolder, &request.cacheFolder})
     *path = adapt(*path);
   return request;

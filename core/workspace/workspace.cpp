@@ -9,6 +9,7 @@
 #include "core/workspace/metrics_file.h"
 #include "core/workspace/photo_checker.h"
 #include "core/workspace/photo_folder.h"
+#include "core/workspace/plan_training.h"
 #include "core/workspace/project_store.h"
 #include "core/workspace/resolve_model.h"
 
@@ -79,6 +80,10 @@ class FolderWorkspace : public Workspace {
       return fail(read.error());
     recipe.base = base;
     return recipe;
+  }
+
+  Result<TrainingPlan> planTraining(const TrainRequest& request) override {
+    return workspace::planTraining(request, m_resources);
   }
 
   Result<TokenCheck> checkToken(const ModelRef& base,

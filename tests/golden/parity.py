@@ -93,7 +93,7 @@ class Parity:
         return sorted(folder.iterdir())
 
     def networks(self):
-        self.tests("test_nn", "Golden.*:TinyDecoderTest.DecodesAsDiffusersDoes")
+        self.tests("test_nn", "Golden.*:TinyDecoderTest.DecodesAsDiffusersDoes:VisionTowerTest.SeesAndReadsAsTransformersDoes")
 
     def real_size(self):
         if self.quick:

@@ -17,6 +17,7 @@
 #include <QUrl>
 
 #include "core/base/file_system.h"
+#include "core/weights/safetensors.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/metrics_file.h"
 #include "core/workspace/run_folder.h"
@@ -94,6 +95,32 @@ void WindowFixture::makeProject(int photos, const QString& classWord) {
   if (!read) qFatal("the photos were not read");
 }
 
+QString WindowFixture::makeWeights(
+    const QString& name,
+    const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& shapes,
+    const std::map<std::string, std::string>& metadata) const {
+  std::vector<weights::TensorSource> sources;
+  for (const auto& [key, shape] : shapes) {
+    std::int64_t bytes = 4;
+    for (const std::int64_t side : shape) bytes *= side;
+    sources.push_back({key, weights::ScalarType::F32, shape, [bytes](const auto& sink) {
+                         return sink(std::vector<std::byte>(static_cast<std::size_t>(bytes)));
+                       }});
+  }
+  const QString file = path(name);
+  if (!weights::writeSafetensors(toPath(file), std::move(sources), metadata))
+    qFatal("cannot write %s", qPrintable(file));
+  return file;
+}
+
+QString WindowFixture::makeLora(const QString& name) const {
+  return makeWeights(
+      name,
+      {{"lora_unet_a_to_q.lora_down.weight", {8, 32}},
+       {"lora_unet_a_to_q.lora_up.weight", {32, 8}}},
+      {{"modelspec.trigger_phrase", "sks dog, a very good one"}, {"ss_network_dim", "8"}});
+}
+
 void WindowFixture::makeRun(const QString& name,
                             int checkpointStep,
                             int plannedSteps,
@@ -161,18 +188,19 @@ bool WindowFixture::told(const QString& words) const {
       bars.begin(), bars.end(), [&](MessageBar* bar) { return bar->sentence().contains(words); });
 }
 
-bool WindowFixture::drop(const QStringList& paths) const {
+bool WindowFixture::drop(const QStringList& paths, QWidget* target) const {
+  if (!target) target = window.get();
   QMimeData data;
   QList<QUrl> urls;
   for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
   data.setUrls(urls);
   QDragEnterEvent enter(
       QPoint(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
-  QApplication::sendEvent(window.get(), &enter);
+  QApplication::sendEvent(target, &enter);
   if (!enter.isAccepted()) return false;
   QDropEvent event(
       QPointF(300, 300), Qt::CopyAction | Qt::MoveAction, &data, Qt::LeftButton, Qt::NoModifier);
-  QApplication::sendEvent(window.get(), &event);
+  QApplication::sendEvent(target, &event);
   return event.isAccepted() && event.dropAction() == Qt::CopyAction;
 }
 void WindowFixture::trigger(const char* action) const { find<QAction>(action)->trigger(); }

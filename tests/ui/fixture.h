@@ -6,6 +6,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "tests/support/fake_engine.h"
@@ -20,6 +21,8 @@ class FakeDialogs : public ui::DialogService {
   QString newProject(QWidget*) override { return nextProject; }
   QString openProject(QWidget*) override { return nextProject; }
   QStringList photos(QWidget*) override { return nextPhotos; }
+  QString picture(QWidget*, const QString&) override { return nextPicture; }
+  QString textFile(QWidget*, const QString&) override { return nextText; }
   QString modelFolder(QWidget*) override { return nextModel; }
   QStringList modelFiles(QWidget*, const QString&, bool) override { return nextModels; }
   QString savePicture(QWidget*, const QString& suggestion) override {
@@ -36,7 +39,7 @@ class FakeDialogs : public ui::DialogService {
   }
   void showFolder(const QString& folder) override { shown = folder; }
 
-  QString nextProject, nextModel, nextFile, suggested, shown;
+  QString nextProject, nextModel, nextFile, nextPicture, nextText, suggested, shown;
   QStringList nextPhotos, nextModels;
   int nextAnswer = 0;
   std::vector<ui::Question> questions;
@@ -54,6 +57,11 @@ class WindowFixture {
   QString path(const QString& name) const { return m_folder.filePath(name); }
   /// A sharp picture, different for every `shade`.
   QString makePhoto(const QString& name, int shade = 0, QSize size = {320, 240}) const;
+  /// A file of weights, all zero, with the given tensors.
+  QString makeWeights(const QString& name,
+                      const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& shapes,
+                      const std::map<std::string, std::string>& metadata = {}) const;
+  QString makeLora(const QString& name) const;
   /// A valid run of the open project on disk, as a training leaves it.
   void makeRun(const QString& name, int checkpointStep, int plannedSteps, bool lora = false) const;
 
@@ -72,8 +80,9 @@ class WindowFixture {
   /// True when any message bar says something with `words` in it.
   bool told(const QString& words) const;
   void trigger(const char* action) const;
-  /// Drags files over the window and lets go. True when they were taken, as a copy.
-  bool drop(const QStringList& paths) const;
+  /// Drags files over the window, or over one of its controls, and lets go. True when they were
+  /// taken, as a copy.
+  bool drop(const QStringList& paths, QWidget* target = nullptr) const;
   /// Lets queued events arrive.
   void settle() const;
   bool waitFor(const std::function<bool()>& condition) const {

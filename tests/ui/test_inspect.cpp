@@ -13,7 +13,6 @@
 #include <QToolButton>
 #include <algorithm>
 
-#include "core/weights/safetensors.h"
 #include "tests/support/checkpoints.h"
 #include "tests/ui/fixture.h"
 #include "ui/models/photos_model.h"
@@ -29,31 +28,6 @@ class TestInspect : public QObject {
  private:
   std::unique_ptr<WindowFixture> f;
 
-  using Shapes = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
-  /// A file of zeros with the given tensors.
-  QString tensors(const QString& name,
-                  const Shapes& list,
-                  const std::map<std::string, std::string>& metadata = {}) const {
-    std::vector<weights::TensorSource> sources;
-    for (const auto& [key, shape] : list) {
-      std::int64_t bytes = 4;
-      for (const std::int64_t side : shape) bytes *= side;
-      sources.push_back({key, weights::ScalarType::F32, shape, [bytes](const auto& sink) {
-                           return sink(std::vector<std::byte>(static_cast<std::size_t>(bytes)));
-                         }});
-    }
-    const QString file = f->path(name);
-    if (!weights::writeSafetensors(ui::toPath(file), std::move(sources), metadata))
-      qFatal("cannot write %s", qPrintable(file));
-    return file;
-  }
-  QString lora(const QString& name) const {
-    return tensors(
-        name,
-        {{"lora_unet_a_to_q.lora_down.weight", {8, 32}},
-         {"lora_unet_a_to_q.lora_up.weight", {32, 8}}},
-        {{"modelspec.trigger_phrase", "sks dog, a very good one"}, {"ss_network_dim", "8"}});
-  }
   QString junk(const QString& name) const {
     QFile file(f->path(name));
     if (!file.open(QIODevice::WriteOnly)) qFatal("cannot write %s", qPrintable(name));
@@ -142,7 +116,7 @@ class TestInspect : public QObject {
   }
 
   void everyFileHasOneDialog() {
-    f->dialogs.nextModels = {lora("a.safetensors"), starter()};
+    f->dialogs.nextModels = {f->makeLora("a.safetensors"), starter()};
     f->trigger("actionInspect");
     f->trigger("actionInspect");
     QCOMPARE(dialogs().size(), 2);
@@ -151,7 +125,7 @@ class TestInspect : public QObject {
 
   void ofManyFilesOnlyTheFirstAreOpened() {
     for (int i = 0; i < 8; ++i)
-      f->dialogs.nextModels << lora(QStringLiteral("%1.safetensors").arg(i));
+      f->dialogs.nextModels << f->makeLora(QStringLiteral("%1.safetensors").arg(i));
     f->trigger("actionInspect");
     QCOMPARE(dialogs().size(), 6);
     QVERIFY(f->told("2 more file"));
@@ -160,14 +134,15 @@ class TestInspect : public QObject {
 
   void aDropIsInspectedWithoutAProject() {
     QVERIFY(!f->drop({f->makePhoto("photo.png")}));
-    QVERIFY(f->drop({lora("dog.safetensors"), starter()}));
+    QVERIFY(f->drop({f->makeLora("dog.safetensors"), starter()}));
     QCOMPARE(dialogs().size(), 2);
     QVERIFY(read());
   }
 
   void aDropOfPhotosAndModelsIsSorted() {
     f->makeProject(0);
-    QVERIFY(f->drop({lora("dog.safetensors"), f->makePhoto("photo.png", 7), modelFolder("model")}));
+    QVERIFY(f->drop(
+        {f->makeLora("dog.safetensors"), f->makePhoto("photo.png", 7), modelFolder("model")}));
     QTRY_COMPARE(f->window->photos().rowCount(), 1);
     QCOMPARE(dialogs().size(), 2);
     QVERIFY(read());
@@ -187,7 +162,7 @@ class TestInspect : public QObject {
   }
 
   void anAdapterGivesItsWordsAway() {
-    inspect(lora("dog.safetensors"));
+    inspect(f->makeLora("dog.safetensors"));
     QVERIFY(f->textOf("inspectSentence").contains("adapter"));
     QCOMPARE(f->textOf("inspectTriggerwords"), QString("sks dog, a very good one"));
     QApplication::clipboard()->clear();
@@ -202,18 +177,18 @@ class TestInspect : public QObject {
   }
 
   void otherFilesAreNamedOrRefused() {
-    inspect(tensors("e.safetensors", {{"emb_params", {2, 768}}}));
+    inspect(f->makeWeights("e.safetensors", {{"emb_params", {2, 768}}}));
     QVERIFY(f->textOf("inspectSentence").contains("embedding"));
     close();
     inspect(starter("vae/diffusion_pytorch_model.safetensors"));
     QVERIFY(f->textOf("inspectSentence").contains("VAE"));
     QVERIFY(f->textOf("inspectPlace").contains("stand in"));
     close();
-    inspect(tensors("unet.safetensors", {{"down_blocks.0.resnets.0.conv1.weight", {4}}}));
+    inspect(f->makeWeights("unet.safetensors", {{"down_blocks.0.resnets.0.conv1.weight", {4}}}));
     QVERIFY(f->textOf("inspectSentence").contains("One part of a model"));
     QCOMPARE(f->find<QListWidget>("inspectProblems")->count(), 1);
     close();
-    inspect(tensors("x.safetensors", {{"x", {2}}}));
+    inspect(f->makeWeights("x.safetensors", {{"x", {2}}}));
     QVERIFY(f->textOf("inspectSentence").contains("A file of weights"));
     QVERIFY(!visible("inspectPlace"));
     QVERIFY(report().contains("No model, adapter or embedding"));
@@ -229,11 +204,11 @@ class TestInspect : public QObject {
 
   void longNamesGiveWay() {
     const QString name = QString(120, 'n') + "-" + QString(90, 'm') + ".safetensors";
-    inspect(tensors(name,
-                    {{"emb_params", {2, 768}}},
-                    {{"modelspec.author", std::string(300, 'a')},
-                     {"modelspec.title", std::string(40, 'm')},
-                     {"modelspec.description", std::string(290, 'd')}}));
+    inspect(f->makeWeights(name,
+                           {{"emb_params", {2, 768}}},
+                           {{"modelspec.author", std::string(300, 'a')},
+                            {"modelspec.title", std::string(40, 'm')},
+                            {"modelspec.description", std::string(290, 'd')}}));
     QDialog* dialog = dialogs().first();
     QCOMPARE(dialog->width(), 600);
     QVERIFY(f->textOf("inspectTitle").size() < name.size());
@@ -259,7 +234,7 @@ class TestInspect : public QObject {
     QTest::keyClick(prediction, Qt::Key_End);
     QVERIFY(read());
     QVERIFY(f->find("inspectUse")->isEnabled());
-    QVERIFY(report().contains("v-prediction (velocity), as you chose"));
+    QVERIFY(report().contains("sample (the picture itself), as you chose"));
     close();
     QCOMPARE(base(), api::ModelRef{});
     QVERIFY(!f->window->project().isDirty());
@@ -312,7 +287,7 @@ class TestInspect : public QObject {
     f->makeProject(0);
     f->click("baseModelInfo");
     QVERIFY(read());
-    f->dialogs.nextModels = {lora("dog.safetensors")};
+    f->dialogs.nextModels = {f->makeLora("dog.safetensors")};
     f->click("inspectVaeChoose");
     QVERIFY(read());
     QVERIFY(!f->find("inspectUse")->isEnabled());
@@ -342,7 +317,7 @@ class TestInspect : public QObject {
     QVERIFY(!report().contains("a guess"));
     f->click("inspectUse");
     QTRY_COMPARE(base().path, ui::toStd(f->path("two.safetensors")));
-    QCOMPARE(base().prediction, api::PredictionChoice::VPrediction);
+    QCOMPARE(base().prediction, api::PredictionChoice::Sample);
     QTRY_VERIFY(!f->window->findChild<QDialog*>("inspectDialog"));
     QCOMPARE(f->find<QComboBox>("baseModel")->currentText(), QString("two.safetensors"));
     QVERIFY(visible("baseChoices"));
@@ -382,7 +357,7 @@ class TestInspect : public QObject {
 
   void thePickerSaysWhyAFileIsNoBaseModel() {
     f->makeProject(0);
-    const QString adapter = lora("dog.safetensors");
+    const QString adapter = f->makeLora("dog.safetensors");
     pickBaseFile(adapter);
     QTRY_VERIFY(f->told("dog.safetensors” cannot be a base model: it is an adapter"));
     QCOMPARE(base().path, std::string("starter"));
@@ -396,7 +371,7 @@ class TestInspect : public QObject {
     QVERIFY(read());
     QCOMPARE(f->textOf("inspectTitle"), QString("dog.safetensors"));
     close();
-    pickBaseFile(tensors("x.safetensors", {{"x", {2}}}));
+    pickBaseFile(f->makeWeights("x.safetensors", {{"x", {2}}}));
     QTRY_VERIFY(f->told("cannot be a base model"));
     pickBaseFile(junk("bad.safetensors"));
     QTRY_VERIFY(f->told("bad.safetensors"));
@@ -445,7 +420,7 @@ class TestInspect : public QObject {
 
   void theKeyboardReachesEveryControlAndEachHasAName() {
     f->makeProject(0);
-    inspect(lora("dog.safetensors"));
+    inspect(f->makeLora("dog.safetensors"));
     close();
     f->click("baseModelInfo");
     QVERIFY(read());

@@ -159,6 +159,42 @@ class TestPages : public QObject {
     QVERIFY(!f->find("priorSlider")->isEnabled());
   }
 
+  void trainPageSaysWhatItWillTake() {
+    f->makeProject(4);
+    f->window->showPage(Page::Train);
+    auto* plan = f->find<QLabel>("trainPlan");
+    QTRY_VERIFY(plan->isVisible());
+    const auto shows = [&](const QString& words) { return plan->text().contains(words); };
+    QTRY_VERIFY(shows("240 steps, 60 passes per photo, about "));
+    QVERIFY(shows(" memory, "));
+    QVERIFY(plan->text().endsWith(" disk"));
+    QCOMPARE(plan->property("tone").toString(), QString());
+    f->shot("train-plan");
+    // It follows the controls, and gives the smallest change that would fit.
+    f->find<QSlider>("strengthSlider")->setFocus();
+    QTest::keyClick(f->find("strengthSlider"), Qt::Key_Right);
+    const auto passes = f->window->project().recipe().training.passesPerPhoto;
+    QTRY_VERIFY(shows(QStringLiteral("%1 steps").arg(passes * 4)));
+    f->window->project().edit([](api::TrainRequest& recipe) {
+      recipe.training.batchSize = 8;
+      recipe.compute.memoryLimit = 600;
+    });
+    QTRY_COMPARE(plan->property("tone").toString(), QString("warning"));
+    QVERIFY(shows("would fit"));
+    f->shot("train-plan-warning");
+    f->window->project().edit([](api::TrainRequest& recipe) { recipe.compute.memoryLimit = 0; });
+    QTRY_COMPARE(plan->property("tone").toString(), QString());
+    // Nothing is planned that would not start, nor while something runs.
+    startTraining();
+    f->settle();
+    QVERIFY(!plan->isVisible());
+    f->engine->scriptTraining(f->engine->lastJob());
+    f->engine->playToEnd(f->engine->lastJob());
+    QTRY_VERIFY(plan->isVisible());
+    f->window->project().edit([](api::TrainRequest& recipe) { recipe.subject.classWord.clear(); });
+    QTRY_VERIFY(!plan->isVisible());
+  }
+
   void aRecipeOfANewWordIsRunAsSuch() {
     f->makeProject(4);
     f->window->showPage(Page::Train);
@@ -201,7 +237,7 @@ class TestPages : public QObject {
     QCOMPARE(f->window->training().classImages().rowCount(), 8);
     QVERIFY(f->window->training().samples().rowCount() >= 6);
     QVERIFY(!f->find("trainAdvice")->isVisible());
-    f->engine->emit(job, api::Advice{api::AdviceState::Drifting, 12, 8, 0.3, 0.07, {}});
+    f->engine->emit(job, api::Advice{api::AdviceState::Drifting, 12, 8, 0.3, 0.07, {}, {}});
     f->settle();
     QVERIFY(f->textOf("trainAdvice").contains("since step 8"));
     QVERIFY(f->textOf("trainAdvice").contains("its loss by 7 %"));

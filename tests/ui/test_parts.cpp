@@ -3,6 +3,7 @@
 #include <QApplication>
 #include <QCheckBox>
 #include <QComboBox>
+#include <QDir>
 #include <QDoubleSpinBox>
 #include <QFile>
 #include <QLabel>
@@ -11,6 +12,7 @@
 #include <QRegularExpression>
 #include <QSignalSpy>
 #include <QSlider>
+#include <QTemporaryDir>
 #include <QToolButton>
 #include <cmath>
 
@@ -22,6 +24,7 @@
 #include "ui/util/palette.h"
 #include "ui/util/texts.h"
 #include "ui/widgets/loss_plot.h"
+#include "ui/widgets/mask_painter.h"
 #include "ui/widgets/option_form.h"
 #include "ui/widgets/parts.h"
 #include "ui/widgets/value_slider.h"
@@ -101,18 +104,12 @@ double contrast(const QColor& a, const QColor& b) {
 
 class TestParts : public QObject {
   Q_OBJECT
- private Q_SLOTS:
-  void everyOptionGoesThroughTheForm_data() {
-    QTest::addColumn<int>("row");
-    for (std::size_t i = 0; i < ui::trainOptions().size(); ++i)
-      QTest::newRow(ui::trainOptions()[i].path.c_str()) << static_cast<int>(i);
-  }
-  void everyOptionGoesThroughTheForm() {
-    QFETCH(int, row);
-    const ui::OptionField& field = ui::trainOptions()[static_cast<std::size_t>(row)];
-    ui::OptionForm form;
+  template <class Request>
+  void goThroughTheForm(const std::vector<ui::OptionField>& options, int row) {
+    const ui::OptionField& field = options[static_cast<std::size_t>(row)];
+    ui::OptionForm form(options);
     form.show();
-    api::TrainRequest request;
+    Request request;
     connect(&form,
             &ui::OptionForm::edited,
             this,
@@ -136,34 +133,53 @@ class TestParts : public QObject {
       QVERIFY(got == wanted);
     }
     // Only this one changed, and the arrow leads back.
-    api::TrainRequest back = request;
+    Request back = request;
     QVERIFY(ui::writeOption(back, field.path, before));
-    QCOMPARE(back == api::TrainRequest{}, true);
+    QCOMPARE(back == Request{}, true);
     auto* reset = form.findChild<QToolButton*>("reset:" + ui::fromStd(field.path));
     QVERIFY(reset->isVisible());
     reset->click();
-    QCOMPARE(request == api::TrainRequest{}, true);
+    QCOMPARE(request == Request{}, true);
     QVERIFY(!reset->isVisible());
   }
 
+ private Q_SLOTS:
+  void everyOptionGoesThroughTheForm_data() {
+    QTest::addColumn<bool>("training");
+    QTest::addColumn<int>("row");
+    for (std::size_t i = 0; i < ui::trainOptions().size(); ++i)
+      QTest::newRow(ui::trainOptions()[i].path.c_str()) << true << static_cast<int>(i);
+    for (std::size_t i = 0; i < ui::generateOptions().size(); ++i)
+      QTest::newRow(("pictures " + ui::generateOptions()[i].path).c_str())
+          << false << static_cast<int>(i);
+  }
+  void everyOptionGoesThroughTheForm() {
+    QFETCH(bool, training);
+    QFETCH(int, row);
+    if (training)
+      goThroughTheForm<api::TrainRequest>(ui::trainOptions(), row);
+    else
+      goThroughTheForm<api::GenerateRequest>(ui::generateOptions(), row);
+  }
+
   void theFormShowsARequestWithoutReportingIt() {
-    ui::OptionForm form;
+    ui::OptionForm form(ui::trainOptions());
     QSignalSpy edited(&form, &ui::OptionForm::edited);
     api::TrainRequest request;
     for (const ui::OptionField& field : ui::trainOptions())
       ui::writeOption(request, field.path, otherValue(field, ui::readOption(request, field.path)));
-    form.setRequest(request, {});
+    form.setRequest(request, api::TrainRequest{});
     QCOMPARE(edited.count(), 0);
     QCOMPARE(form.paths().size(), static_cast<qsizetype>(ui::trainOptions().size()));
   }
 
   void theFormMarksProblemsAndFinds() {
-    ui::OptionForm form;
+    ui::OptionForm form(ui::trainOptions());
     api::TrainRequest request;
     request.training.learningRate = 7;
     request.photos = {{"a.png", {}, {}, false}};
     request.subject.classWord = "dog";
-    form.setRequest(request, {});
+    form.setRequest(request, api::TrainRequest{});
     form.setProblems(api::validate(request));
     const auto marked = [&] {
       int count = 0;
@@ -264,9 +280,10 @@ class TestParts : public QObject {
 
   void everyIconIsThere() {
     for (const char* name :
-         {"photos", "train", "create", "add",         "remove",        "warning",      "error",
-          "check",  "info",  "folder", "dice",        "lock",          "unlock",       "save",
-          "export", "stop",  "reset",  "arrow-right", "chevron-right", "chevron-down", "eye-off"}) {
+         {"photos", "train", "create",  "add",         "remove",        "warning",      "error",
+          "check",  "info",  "folder",  "dice",        "lock",          "unlock",       "save",
+          "export", "stop",  "reset",   "arrow-right", "chevron-right", "chevron-down", "eye-off",
+          "brush",  "erase", "move-up", "undo"}) {
       const QImage drawn = ui::icon(name).pixmap(20, 20).toImage();
       bool ink = false;
       for (int i = 0; i < drawn.width() * drawn.height(); ++i)
@@ -299,6 +316,52 @@ class TestParts : public QObject {
     auto* handle = slider.findChild<QSlider*>("valueSlider");
     QTest::keyClick(handle, Qt::Key_Left);
     QVERIFY(std::abs(slider.value() - 14.9) < 1e-9);
+  }
+
+  void aMaskIsPaintedByKeys() {
+    ui::MaskPainter painter;
+    painter.resize(400, 400);
+    painter.begin(ui::toQImage(testImage(200, 200)), {});
+    painter.show();
+    auto* canvas = painter.findChild<QWidget*>("maskCanvas");
+    const auto white = [&] {
+      const QImage mask = painter.mask();
+      int count = 0;
+      for (int y = 0; y < mask.height(); ++y)
+        for (int x = 0; x < mask.width(); ++x) count += qGray(mask.pixel(x, y)) > 127;
+      return count;
+    };
+    QTest::keyClick(canvas, Qt::Key_Space);
+    const int dab = white();
+    QVERIFY(dab > 0);
+    QTest::keyPress(canvas, Qt::Key_Space);
+    for (int i = 0; i < 8; ++i) QTest::keyClick(canvas, Qt::Key_Right);
+    QTest::keyRelease(canvas, Qt::Key_Space);
+    QVERIFY(white() > dab);
+    QTest::keyClick(canvas, Qt::Key_Z, Qt::ControlModifier);
+    QCOMPARE(white(), dab);
+    // A larger brush erases all of it.
+    QTest::keyClick(canvas, Qt::Key_E);
+    QVERIFY(painter.findChild<QToolButton*>("maskErase")->isChecked());
+    for (int i = 0; i < 30; ++i) QTest::keyClick(canvas, Qt::Key_BracketRight);
+    QTest::keyClick(canvas, Qt::Key_Space);
+    QVERIFY(painter.mask().isNull());
+    QSignalSpy done(&painter, &ui::MaskPainter::done);
+    QTest::keyClick(canvas, Qt::Key_Escape);
+    QCOMPARE(done.count(), 1);
+    // Nothing is written without a mask, and what cannot be written is an error.
+    QTemporaryDir folder;
+    QCOMPARE(painter.save(folder.path()).value(), QString());
+    QVERIFY(QDir(folder.path()).isEmpty());
+    QImage mask(20, 20, QImage::Format_Grayscale8);
+    mask.fill(255);
+    painter.begin(ui::toQImage(testImage(200, 100)), mask);
+    QCOMPARE(QImage(painter.save(folder.filePath("new/masks")).value()).size(), QSize(200, 100));
+    QFile file(folder.filePath("file"));
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    const auto refused = painter.save(folder.filePath("file/masks"));
+    QVERIFY(!refused.has_value());
+    QCOMPARE(refused.error().code, api::ErrorCode::FileUnwritable);
   }
 
   void thePlotKeepsItsPoints() {

@@ -11,6 +11,7 @@
 #include <QMimeData>
 #include <QPushButton>
 #include <QSpinBox>
+#include <QToolButton>
 #include <QWheelEvent>
 
 #include "tests/ui/fixture.h"
@@ -84,6 +85,24 @@ class TestWindow : public QObject {
     QCOMPARE(again->recipe.subject.name, std::string("Rex"));
   }
 
+  void furtherSubjectsOfAProjectAreKept() {
+    f->makeProject(1);
+    api::FurtherSubject cat;
+    cat.subject.token = "zwx";
+    cat.subject.classWord = "cat";
+    cat.photos = {{ui::toPath(f->path("cat.jpg")), {}, {}, false}};
+    cat.classFolder = ui::toPath(f->path("cats"));
+    ui::ProjectModel& project = f->window->project();
+    project.edit([&](api::TrainRequest& recipe) { recipe.furtherSubjects = {cat}; });
+    f->retype("subjectName", "Rex");
+    project.setBase({ui::toStd(f->path("model"))}, {});
+    QVERIFY(project.save().has_value());
+    const auto again = f->workspace->openProject(ui::toPath(f->path("bo.likeness")));
+    QVERIFY(again.has_value());
+    QCOMPARE(again->recipe.furtherSubjects.size(), std::size_t{1});
+    QVERIFY(again->recipe.furtherSubjects.front() == cat);
+  }
+
   void projectsAreRememberedAndReopened() {
     f->makeProject(1);
     f->trigger("actionClose");
@@ -147,8 +166,6 @@ class TestWindow : public QObject {
     QTRY_COMPARE(f->window->training().runs().size(), std::size_t{1});
     QVERIFY(f->window->training().unfinished() == nullptr);
     QVERIFY(!f->told("stopped at step"));
-    // Its time per step makes the estimate.
-    QCOMPARE(f->window->training().secondsPerStep(), 0.25);
   }
 
   void closingWhileItTrainsAsks() {
@@ -256,6 +273,8 @@ class TestWindow : public QObject {
     f->makeProject(4);
     for (const Page page : {Page::Photos, Page::Train, Page::Create}) {
       f->window->showPage(page);
+      for (auto* fold : f->window->findChildren<QToolButton*>())
+        if (fold->property("fold").toBool()) fold->setChecked(true);
       int controls = 0;
       for (auto* widget : f->window->findChildren<QWidget*>()) {
         const bool control =

@@ -14,6 +14,10 @@ namespace {
 struct DialogTr {
   Q_DECLARE_TR_FUNCTIONS(DialogService)
 };
+QString pictureFilter() {
+  return DialogTr::tr(
+      "Pictures (*.jpg *.jpeg *.png *.webp *.heic *.heif *.JPG *.JPEG *.PNG);;All files (*)");
+}
 }  // namespace
 
 QString DialogService::newProject(QWidget* parent) {
@@ -30,11 +34,16 @@ QString DialogService::openProject(QWidget* parent) {
 
 QStringList DialogService::photos(QWidget* parent) {
   return QFileDialog::getOpenFileNames(
-      parent,
-      DialogTr::tr("Choose photos"),
-      QDir::homePath(),
-      DialogTr::tr(
-          "Pictures (*.jpg *.jpeg *.png *.webp *.heic *.heif *.JPG *.JPEG *.PNG);;All files (*)"));
+      parent, DialogTr::tr("Choose photos"), QDir::homePath(), pictureFilter());
+}
+
+QString DialogService::picture(QWidget* parent, const QString& title) {
+  return QFileDialog::getOpenFileName(parent, title, QDir::homePath(), pictureFilter());
+}
+
+QString DialogService::textFile(QWidget* parent, const QString& title) {
+  return QFileDialog::getOpenFileName(
+      parent, title, QDir::homePath(), DialogTr::tr("Text files (*.txt);;All files (*)"));
 }
 
 QString DialogService::modelFolder(QWidget* parent) {

@@ -23,6 +23,8 @@ class DialogService {
   virtual QString newProject(QWidget* parent);
   virtual QString openProject(QWidget* parent);
   virtual QStringList photos(QWidget* parent);
+  virtual QString picture(QWidget* parent, const QString& title);
+  virtual QString textFile(QWidget* parent, const QString& title);
   virtual QString modelFolder(QWidget* parent);
   /// Files of weights. Somebody who chooses the model_index.json of a folder means the folder.
   virtual QStringList modelFiles(QWidget* parent, const QString& title, bool several);

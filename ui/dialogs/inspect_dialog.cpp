@@ -216,7 +216,9 @@ InspectDialog::InspectDialog(ProjectModel& project,
 QWidget* InspectDialog::makeChoices() {
   m_prediction->setObjectName("inspectPrediction");
   m_prediction->addItem(tr("as the file says"), static_cast<int>(api::PredictionChoice::Auto));
-  for (const auto one : {api::PredictionChoice::Epsilon, api::PredictionChoice::VPrediction})
+  for (const auto one : {api::PredictionChoice::Epsilon,
+                         api::PredictionChoice::VPrediction,
+                         api::PredictionChoice::Sample})
     m_prediction->addItem(ModelWords::prediction(one), static_cast<int>(one));
   m_vae->setObjectName("inspectVae");
   auto* choose = makeButton("inspectVaeChoose", tr("Choose…"));

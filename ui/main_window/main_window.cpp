@@ -1,13 +1,11 @@
 #include "ui/main_window/main_window.h"
 
 #include <QCloseEvent>
-#include <QDir>
 #include <QDragEnterEvent>
 #include <QHBoxLayout>
 #include <QMimeData>
 #include <QSettings>
 #include <QStackedWidget>
-#include <QUrl>
 #include <QVBoxLayout>
 
 #include "ui/dialogs/dialog_service.h"
@@ -20,6 +18,7 @@
 #include "ui/pages/train_page.h"
 #include "ui/util/convert.h"
 #include "ui/util/model_words.h"
+#include "ui/widgets/file_drop.h"
 #include "ui/widgets/message_bar.h"
 #include "ui/widgets/parts.h"
 #include "ui/widgets/photo_grid.h"
@@ -35,11 +34,8 @@ struct Dropped {
 };
 Dropped dropped(const QMimeData* data) {
   Dropped files;
-  for (const QUrl& url : data->urls()) {
-    if (!url.isLocalFile()) continue;
-    const QString path = QDir::cleanPath(url.toLocalFile());
+  for (const QString& path : droppedFiles(data))
     (isModelPath(path) ? files.models : files.photos) << path;
-  }
   return files;
 }
 
@@ -119,6 +115,10 @@ void MainWindow::connectModels() {
     showPage(Page::Create);
   });
   connect(m_trainPage, &TrainPage::exportRequested, this, &MainWindow::showExport);
+  connect(m_trainPage, &TrainPage::pictureChosen, this, [this](const QString& file) {
+    showPage(Page::Create);
+    m_createPage->beginFrom(file);
+  });
   connect(&m_project, &ProjectModel::opened, this, &MainWindow::showProject);
   connect(&m_project, &ProjectModel::saveFailed, this, [this](const api::Error& error) {
     m_message->showError(error);

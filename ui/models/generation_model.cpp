@@ -67,6 +67,7 @@ void GenerationModel::launchNext() {
   if (m_quick) {
     request.sampling.steps = std::min(request.sampling.steps, kQuickSteps);
     request.previewEvery = 0;
+    request.hiresScale = 1;
     request.outFolder.clear();
   } else {
     request.previewEvery = std::max<std::int64_t>(1, request.sampling.steps / kPreviews);

@@ -136,6 +136,7 @@ void ProjectModel::setBase(const api::ModelRef& base, const api::TrainRequest& r
     next.base = base;
     next.photos = std::move(recipe.photos);
     next.subject = std::move(recipe.subject);
+    next.furtherSubjects = std::move(recipe.furtherSubjects);
     next.training.method = recipe.training.method;
     recipe = std::move(next);
   });

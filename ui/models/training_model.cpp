@@ -6,6 +6,11 @@
 #include "ui/util/convert.h"
 
 namespace likeness::ui {
+namespace {
+
+constexpr int kPlanDelay = 250;  // ms
+
+}  // namespace
 
 TrainingModel::TrainingModel(ProjectModel& project, EngineBridge& bridge, QObject* parent)
     : QObject(parent), m_project(project), m_job(bridge) {
@@ -18,14 +23,8 @@ TrainingModel::TrainingModel(ProjectModel& project, EngineBridge& bridge, QObjec
   });
   connect(&m_job, &Job::advice, this, &TrainingModel::advised);
   connect(&m_job, &Job::warning, this, &TrainingModel::warned);
-  connect(&m_job, &Job::changed, this, [this] {
-    const api::Progress& progress = m_job.progress();
-    if (m_job.active() && progress.stage == api::Stage::Train && progress.secondsPerUnit > 0)
-      m_secondsPerStep = progress.secondsPerUnit;
-  });
   connect(&m_job, &Job::ended, this, [this] { refreshRuns(false); });
   connect(&m_project, &ProjectModel::opened, this, [this] {
-    m_secondsPerStep = 0;
     m_runs.clear();
     resetCurves();
     Q_EMIT runsChanged();
@@ -33,6 +32,14 @@ TrainingModel::TrainingModel(ProjectModel& project, EngineBridge& bridge, QObjec
     refreshRuns(true);
   });
   connect(&m_project, &ProjectModel::recipeChanged, this, &TrainingModel::problemsChanged);
+  // Not at every key; and again after a run, which leaves pictures and its speed.
+  m_planTimer.setSingleShot(true);
+  m_planTimer.setInterval(kPlanDelay);
+  connect(&m_planTimer, &QTimer::timeout, this, &TrainingModel::makePlan);
+  const auto later = [this] { m_planTimer.start(); };
+  connect(&m_project, &ProjectModel::opened, this, later);
+  connect(&m_project, &ProjectModel::recipeChanged, this, later);
+  connect(&m_job, &Job::ended, this, later);
 }
 
 const TrainingModel::Curve& TrainingModel::curve(api::Series series) const {
@@ -43,9 +50,35 @@ const TrainingModel::Curve& TrainingModel::curve(api::Series series) const {
 
 std::vector<api::FieldError> TrainingModel::problems() const {
   if (!m_project.isOpen()) return {};
+  return api::validate(request());
+}
+
+api::TrainRequest TrainingModel::request() const {
   api::TrainRequest request = m_project.recipe();
-  request.runFolder = m_project.project().folder / "runs";  // chosen at the start
-  return api::validate(request);
+  const std::filesystem::path& folder = m_project.project().folder;
+  request.runFolder = folder / "runs";
+  request.classImageFolder = folder / "class-images";
+  request.cacheFolder = folder / "cache";
+  request.resume = false;
+  return request;
+}
+
+void TrainingModel::makePlan() {
+  const int number = ++m_planNumber;
+  const auto show = [this, number](const std::optional<api::TrainingPlan>& plan) {
+    if (number != m_planNumber) return;
+    m_plan = plan;
+    Q_EMIT planChanged();
+  };
+  if (!m_project.isOpen() || !problems().empty()) return show({});
+  inBackground(
+      this,
+      [&workspace = m_project.workspace(), asked = request()] {
+        return workspace.planTraining(asked);
+      },
+      [show](const api::Result<api::TrainingPlan>& plan) {
+        show(plan ? std::optional(*plan) : std::nullopt);
+      });
 }
 
 qint64 TrainingModel::plannedSteps() const {
@@ -54,15 +87,11 @@ qint64 TrainingModel::plannedSteps() const {
 
 void TrainingModel::start() {
   if (!m_project.isOpen() || m_job.active()) return;
-  api::TrainRequest request = m_project.recipe();
-  const api::Project& project = m_project.project();
-  const auto folder = m_project.workspace().nextRunFolder(project);
+  const auto folder = m_project.workspace().nextRunFolder(m_project.project());
   if (!folder) return Q_EMIT warned(folder.error());
-  request.runFolder = *folder;
-  request.classImageFolder = project.folder / "class-images";
-  request.cacheFolder = project.folder / "cache";
-  request.resume = false;
-  begin(std::move(request));
+  api::TrainRequest own = request();
+  own.runFolder = *folder;
+  begin(std::move(own));
 }
 
 void TrainingModel::resume(const api::RunSummary& run) {
@@ -147,13 +176,6 @@ void TrainingModel::refreshRuns(bool showLatest) {
         if (showLatest && !m_runs.empty() && !m_job.active()) {
           m_runName = fromStd(m_runs.back().name);
           addSamples(found.metrics);
-          const Curve& seconds = curve(api::Series::StepSeconds);
-          if (!seconds.isEmpty()) {
-            QVector<double> values;
-            for (const QPointF& point : seconds) values << point.y();
-            std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-            m_secondsPerStep = values[values.size() / 2];
-          }
         }
         Q_EMIT runsChanged();
         Q_EMIT problemsChanged();

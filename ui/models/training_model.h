@@ -5,6 +5,7 @@
 #include <QHash>
 #include <QObject>
 #include <QPointF>
+#include <QTimer>
 #include <QVector>
 #include <optional>
 #include <vector>
@@ -32,8 +33,9 @@ class TrainingModel : public QObject {
   /// What keeps Train from starting, as sentences; empty when it can.
   std::vector<api::FieldError> problems() const;
   qint64 plannedSteps() const;
-  /// Median of the run under way or of the latest one; 0 = not yet known.
-  double secondsPerStep() const { return m_secondsPerStep; }
+  /// What the recipe as it stands would take; nothing while that is being found out, while a run
+  /// would not start, and where the model cannot be read.
+  const std::optional<api::TrainingPlan>& plan() const { return m_plan; }
 
   /// A new run with the project's recipe.
   void start();
@@ -56,8 +58,12 @@ class TrainingModel : public QObject {
   void warned(const likeness::api::Error& error);
   void runsChanged();
   void problemsChanged();
+  void planChanged();
 
  private:
+  /// The recipe with the project's folders; the run's own is chosen at the start.
+  api::TrainRequest request() const;
+  void makePlan();
   void begin(api::TrainRequest request);
   void addSamples(const std::vector<api::MetricSample>& samples);
   void addPicture(const api::PictureReady& picture);
@@ -69,7 +75,9 @@ class TrainingModel : public QObject {
   QHash<int, Curve> m_curves;
   PictureListModel m_classImages, m_samples;
   qint64 m_classImagesTotal = 0;
-  double m_secondsPerStep = 0;
+  std::optional<api::TrainingPlan> m_plan;
+  QTimer m_planTimer;
+  int m_planNumber = 0;  ///< of the plan that is asked for; older answers are dropped
   std::vector<api::RunSummary> m_runs;
   QString m_runName;
 };

@@ -1,28 +1,24 @@
 // The third step: words in, pictures out. Moving guidance draws the same seed again at once.
 #pragma once
 
-#include <QTimer>
 #include <QWidget>
 
 #include "ui/models/generation_model.h"
 #include "ui/models/training_model.h"
 
-class QCheckBox;
-class QComboBox;
+class QAction;
 class QLabel;
-class QLineEdit;
 class QProgressBar;
 class QPushButton;
-class QSpinBox;
-class QToolButton;
 
 namespace likeness::ui {
 
+class CreateControls;
 class DialogService;
 class ImageView;
+class MaskPainter;
 class MessageBar;
 class PictureStrip;
-class ValueSlider;
 
 class CreatePage : public QWidget {
   Q_OBJECT
@@ -35,48 +31,47 @@ class CreatePage : public QWidget {
   /// Chooses the latest weights, as after a training.
   void useLatest();
   void focusPrompt();
+  /// New pictures begin from this file.
+  void beginFrom(const QString& picture);
 
  Q_SIGNALS:
   void exportRequested();
 
  private:
   QWidget* makeControls();
-  QWidget* makeSeedRow();
   QWidget* makePictureSide();
+  void addPictureActions();
   void connectModels();
-  void fillWeights();
   void showProject();
-  void showWords();
-  void countTokens();
-  void showBase();
   void showJob();
   void showEnd();
   void showHistory(int row);
+  QString shownFile() const;  ///< of the picture in the large view; empty when it was not written
   void generate();
   void follow();
   void save();
-  api::GenerateRequest request() const;
-  qint64 seed() const;
-  void rollSeed();
+  void paintMask();
+  /// Keeps the mask and shows the pictures again. False when it could not be written.
+  bool finishMask();
+  void closePainter();
+  void takeDrop(const QStringList& files);
+  /// The fields say again what a picture was made with.
+  void restore(const QString& file, const api::GenerateRequest& made);
 
   ProjectModel& m_project;
   TrainingModel& m_training;
   GenerationModel& m_generation;
   DialogService& m_dialogs;
   MessageBar* m_message;
+  CreateControls* m_controls;
   ImageView* m_view;
+  MaskPainter* m_painter;
+  QString m_painted;  ///< the picture under the painter
   PictureStrip* m_history;
-  QComboBox *m_weights, *m_sampler, *m_size;
-  QLineEdit *m_prompt, *m_negative, *m_seed;
-  QLabel *m_choices, *m_words, *m_tokens, *m_status;
-  ValueSlider* m_guidance;
-  QSpinBox *m_steps, *m_count;
-  QCheckBox* m_karras;
-  QToolButton *m_subject, *m_dice, *m_lock;
+  QLabel* m_status;
   QPushButton *m_generate, *m_cancel, *m_save, *m_folder;
+  QAction *m_begin, *m_settings;
   QProgressBar* m_progress;
-  QTimer m_tokensTimer;  ///< counts when typing pauses
-  quint64 m_tokensAsked = 0;
   int m_shown = -1;  ///< row of the history in the large view
 };
 

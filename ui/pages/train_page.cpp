@@ -1,5 +1,6 @@
 #include "ui/pages/train_page.h"
 
+#include <QAction>
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QProgressBar>
@@ -7,7 +8,6 @@
 #include <QScrollArea>
 #include <QSignalBlocker>
 #include <QSpinBox>
-#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "ui/dialogs/info_dialogs.h"
@@ -55,13 +55,13 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_strengthText(makeHint()),
       m_priorTitle(makeSection({})),
       m_problems(new QLabel),
+      m_plan(makeHint()),
       m_estimate(makeHint()),
       m_status(new QLabel),
       m_advice(makeHint()),
       m_classTitle(makeSection({})),
       m_sampleTitle(makeSection(tr("Samples during training"))),
-      m_expert(new QToolButton),
-      m_form(new OptionForm(shownElsewhere())),
+      m_form(new OptionForm(trainOptions(), shownElsewhere())),
       m_recipe(new QScrollArea),
       m_start(makePrimary("trainStart", tr("Train"))),
       m_stop(makeButton("trainStop", tr("Stop and keep"))),
@@ -168,18 +168,10 @@ void TrainPage::addClass(QVBoxLayout* layout) {
 }
 
 void TrainPage::addExpert(QVBoxLayout* layout) {
-  m_expert->setObjectName("expertToggle");
-  m_expert->setCheckable(true);
-  m_expert->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-  m_expert->setText(tr("Expert: %n option(s)", nullptr, static_cast<int>(m_form->paths().size())));
-  m_expert->setIcon(icon("chevron-right"));
-  m_form->hide();
-  layout->addWidget(m_expert, 0, Qt::AlignLeft);
-  layout->addWidget(m_form);
-  connect(m_expert, &QToolButton::toggled, this, [this](bool on) {
-    m_expert->setIcon(icon(on ? "chevron-down" : "chevron-right"));
-    m_form->setVisible(on);
-  });
+  layout->addWidget(
+      new Fold("expertToggle",
+               tr("Expert: %n option(s)", nullptr, static_cast<int>(m_form->paths().size())),
+               m_form));
   connect(
       m_form, &OptionForm::edited, this, [this](const QString& path, const api::FieldValue& value) {
         m_project.edit([&](api::TrainRequest& recipe) { writeOption(recipe, toStd(path), value); });
@@ -193,6 +185,9 @@ QWidget* TrainPage::makeStart() {
   m_problems->setWordWrap(true);
   m_problems->setTextFormat(Qt::PlainText);
   setTone(m_problems, "warning");
+  m_plan->setObjectName("trainPlan");
+  m_plan->setWordWrap(true);
+  m_plan->hide();
   m_estimate->setObjectName("trainEstimate");
   m_status->setObjectName("trainStatus");
   m_status->setWordWrap(true);
@@ -211,6 +206,7 @@ QWidget* TrainPage::makeStart() {
                           static_cast<QWidget*>(m_status),
                           static_cast<QWidget*>(m_progress),
                           static_cast<QWidget*>(m_advice),
+                          static_cast<QWidget*>(m_plan),
                           static_cast<QWidget*>(m_estimate),
                           static_cast<QWidget*>(m_start),
                           static_cast<QWidget*>(m_stop)})
@@ -229,6 +225,13 @@ QWidget* TrainPage::makeStrip(QLabel* title, PictureStrip* strip) {
   connect(strip, &PictureStrip::opened, this, [this, strip](const QModelIndex& index) {
     const auto* model = static_cast<PictureListModel*>(strip->model());
     showPicture(this, model->at(index.row()).image, index.data(Qt::AccessibleTextRole).toString());
+  });
+  auto* begin = new QAction(tr("Begin a picture from it"), strip);
+  strip->addAction(begin);
+  strip->setContextMenuPolicy(Qt::ActionsContextMenu);
+  connect(begin, &QAction::triggered, this, [this, strip] {
+    const QString file = strip->currentIndex().data(PictureListModel::FileRole).toString();
+    if (!file.isEmpty()) Q_EMIT pictureChosen(file);
   });
   return card;
 }
@@ -268,6 +271,7 @@ void TrainPage::connectModels() {
   });
   connect(&m_project, &ProjectModel::recipeChanged, this, &TrainPage::showRecipe);
   connect(&m_training, &TrainingModel::problemsChanged, this, &TrainPage::showProblems);
+  connect(&m_training, &TrainingModel::planChanged, this, &TrainPage::showPlan);
   connect(&m_training, &TrainingModel::runsChanged, this, &TrainPage::offerResume);
   connect(&m_training, &TrainingModel::curvesReset, this, &TrainPage::refillPlot);
   connect(&m_training, &TrainingModel::curvesGrew, m_loss, &LossPanel::append);
@@ -331,13 +335,38 @@ void TrainPage::showProblems() {
           : tr("%1 passes per photo = %2 steps")
                 .arg(locale.toString(recipe.training.passesPerPhoto, 'g', 6),
                      locale.toString(steps));
-  if (const QString time =
-          Texts::duration(static_cast<double>(steps) * m_training.secondsPerStep());
-      !time.isEmpty())
-    text += tr(", %1").arg(time);
   m_strengthText->setText(text);
   if (m_training.runName().isEmpty()) m_loss->plot().setSteps(steps);
   showJob();
+}
+
+void TrainPage::showPlan() {
+  const std::optional<api::TrainingPlan>& plan = m_training.plan();
+  const bool shown = plan && !m_training.job().active();
+  m_plan->setVisible(shown);
+  if (!shown) return;
+  const QLocale locale;
+  const auto bytes = [](std::uint64_t count) { return Texts::bytes(count); };
+  const auto mebibytes = [](std::int64_t count) {
+    return Texts::bytes(static_cast<std::uint64_t>(count) << 20);
+  };
+  const QString memory =
+      plan->availableMiB > 0
+          ? tr("%1 of %2 memory")
+                .arg(mebibytes(plan->memory.total()), mebibytes(plan->availableMiB))
+          : tr("%1 memory").arg(mebibytes(plan->memory.total()));
+  QString text = tr("%1 steps, %2 passes per photo, %3, %4, %5 disk")
+                     .arg(locale.toString(static_cast<qint64>(plan->steps)),
+                          locale.toString(plan->passesPerPhoto, 'g', 4),
+                          Texts::duration(plan->seconds),
+                          memory,
+                          bytes(plan->disk.total()));
+  if (plan->obstacle) {
+    const ErrorText error = Texts::forError(*plan->obstacle);
+    text += QLatin1Char('\n') + error.sentence + QLatin1Char(' ') + error.hint;
+  }
+  m_plan->setText(text);
+  setTone(m_plan, plan->obstacle ? "warning" : "");
 }
 
 void TrainPage::showJob() {
@@ -362,6 +391,7 @@ void TrainPage::showJob() {
                                [](const api::RunSummary& run) { return !run.checkpoints.empty(); });
   m_create->setVisible(!active && any);
   m_export->setVisible(!active && any);
+  showPlan();
   m_estimate->setVisible(!active && m_project.isOpen());
   m_estimate->setText(any ? tr("Training again begins a new run; the others are kept.")
                           : tr("Stop at any time: what was learned is kept and can be continued."));

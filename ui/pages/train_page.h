@@ -11,7 +11,6 @@ class QPushButton;
 class QRadioButton;
 class QScrollArea;
 class QSpinBox;
-class QToolButton;
 class QVBoxLayout;
 
 namespace likeness::ui {
@@ -31,6 +30,8 @@ class TrainPage : public QWidget {
  Q_SIGNALS:
   void createRequested();
   void exportRequested();
+  /// A sample or a class picture that new pictures shall begin from.
+  void pictureChosen(const QString& file);
 
  private:
   QWidget* makeRecipe();
@@ -42,6 +43,7 @@ class TrainPage : public QWidget {
   void connectModels();
   void showRecipe();
   void showProblems();
+  void showPlan();
   void showJob();
   void showEnd();
   void showClassTitle();
@@ -54,9 +56,8 @@ class TrainPage : public QWidget {
   QRadioButton *m_full, *m_lora, *m_word;
   ValueSlider *m_strength, *m_prior;
   QSpinBox* m_classCount;
-  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_estimate, *m_status, *m_advice,
+  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_plan, *m_estimate, *m_status, *m_advice,
       *m_classTitle, *m_sampleTitle;
-  QToolButton* m_expert;
   OptionForm* m_form;
   QScrollArea* m_recipe;
   QPushButton *m_start, *m_stop, *m_create, *m_export;

@@ -114,6 +114,8 @@ QString ModelWords::prediction(api::PredictionChoice prediction) {
       return ModelTr::tr("epsilon (noise)");
     case api::PredictionChoice::VPrediction:
       return ModelTr::tr("v-prediction (velocity)");
+    case api::PredictionChoice::Sample:
+      return ModelTr::tr("sample (the picture itself)");
     case api::PredictionChoice::Auto:
       break;
   }

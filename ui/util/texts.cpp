@@ -101,6 +101,12 @@ QString Texts::forSeries(api::Series series) {
       return TextsTr::tr("subject, noisy");
     case api::Series::ClassDrift:
       return TextsTr::tr("class drift");
+    case api::Series::DinoLikeness:
+      return TextsTr::tr("likeness, DINO");
+    case api::Series::ClipLikeness:
+      return TextsTr::tr("likeness, CLIP");
+    case api::Series::ClipPrompt:
+      return TextsTr::tr("prompt, CLIP");
   }
   return {};
 }

@@ -47,6 +47,7 @@ void ImageView::paintEvent(QPaintEvent*) {
   QPainterPath well;
   well.addRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
   painter.fillPath(well, c.sunken);
+  if (property("dropping").toBool()) painter.strokePath(well, QPen(c.accent, 2));
   if (m_image.isNull()) {
     const QRect box(width() / 2 - 24, height() / 2 - 52, 48, 48);
     if (!m_icon.isEmpty()) icon(m_icon.constData(), Tint::Muted).paint(&painter, box);

@@ -7,6 +7,8 @@
 #include <QLocale>
 #include <QPlainTextEdit>
 #include <QSignalBlocker>
+#include <QStyle>
+#include <QStyleOptionSpinBox>
 #include <algorithm>
 #include <cmath>
 
@@ -52,7 +54,17 @@ class NumberBox : public QDoubleSpinBox {
         std::all_of(number.begin(), number.end(), [](QChar ch) { return allowed.contains(ch); });
     return plausible ? QValidator::Intermediate : QValidator::Invalid;
   }
-  QSize sizeHint() const override { return {110, QDoubleSpinBox::sizeHint().height()}; }
+  /// Wide enough for its unit beside a usual number.
+  QSize sizeHint() const override {
+    QStyleOptionSpinBox option;
+    initStyleOption(&option);
+    const QString widest =
+        (m_whole ? QStringLiteral("10000") : QStringLiteral("0.0000")) + suffix();
+    const QSize text(fontMetrics().horizontalAdvance(widest), fontMetrics().height());
+    return style()
+        ->sizeFromContents(QStyle::CT_SpinBox, &option, text, this)
+        .expandedTo({110, QDoubleSpinBox::sizeHint().height()});
+  }
   QSize minimumSizeHint() const override { return sizeHint(); }
 
  private:

@@ -17,6 +17,8 @@
 namespace likeness::ui {
 namespace {
 
+constexpr qsizetype kSeenAtOnce = 12;  // fewer options are found without a search
+
 QString sectionTitle(const std::string& section) {
   static const QHash<QString, const char*> titles{
       {"subject", QT_TRANSLATE_NOOP("OptionForm", "Words")},
@@ -30,7 +32,9 @@ QString sectionTitle(const std::string& section) {
       {"memory", QT_TRANSLATE_NOOP("OptionForm", "Memory")},
       {"watch", QT_TRANSLATE_NOOP("OptionForm", "Samples and probe")},
       {"checkpoints", QT_TRANSLATE_NOOP("OptionForm", "Checkpoints")},
-      {"compute", QT_TRANSLATE_NOOP("OptionForm", "Computing")}};
+      {"compute", QT_TRANSLATE_NOOP("OptionForm", "Computing")},
+      {"picture", QT_TRANSLATE_NOOP("OptionForm", "Pictures")},
+      {"sampling", QT_TRANSLATE_NOOP("OptionForm", "Sampling")}};
   const auto title = titles.constFind(fromStd(section));
   return title == titles.constEnd() ? fromStd(section)
                                     : QCoreApplication::translate("OptionForm", *title);
@@ -38,7 +42,9 @@ QString sectionTitle(const std::string& section) {
 
 }  // namespace
 
-OptionForm::OptionForm(const QStringList& skip, QWidget* parent)
+OptionForm::OptionForm(const std::vector<OptionField>& options,
+                       const QStringList& skip,
+                       QWidget* parent)
     : QWidget(parent), m_search(new QLineEdit) {
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
@@ -49,36 +55,33 @@ OptionForm::OptionForm(const QStringList& skip, QWidget* parent)
   m_search->setClearButtonEnabled(true);
   column->addWidget(m_search);
   connect(m_search, &QLineEdit::textChanged, this, &OptionForm::filter);
-  std::string section;
-  for (const OptionField& field : trainOptions()) {
-    if (field.section == section) continue;
-    section = field.section;
-    addSection(column, section, skip);
+  std::vector<OptionField> section;  // in one piece, without what is skipped
+  for (const OptionField& field : options) {
+    if (skip.contains(fromStd(field.path))) continue;
+    if (!section.empty() && section.back().section != field.section) {
+      addSection(column, section);
+      section.clear();
+    }
+    section.push_back(field);
   }
+  if (!section.empty()) addSection(column, section);
+  m_search->setHidden(m_order.size() <= kSeenAtOnce);
 }
 
-void OptionForm::addSection(QVBoxLayout* column,
-                            const std::string& section,
-                            const QStringList& skip) {
+void OptionForm::addSection(QVBoxLayout* column, const std::vector<OptionField>& fields) {
   auto* box = new QWidget;
   auto* rows = new QVBoxLayout(box);
   rows->setContentsMargins(0, kGrid, 0, 0);
   rows->setSpacing(kGrid);
-  rows->addWidget(makeSection(sectionTitle(section)));
+  rows->addWidget(makeSection(sectionTitle(fields.front().section)));
   QStringList paths;
-  for (const OptionField& field : trainOptions()) {
-    const QString path = fromStd(field.path);
-    if (field.section != section || skip.contains(path)) continue;
+  for (const OptionField& field : fields) {
     const Row row = makeRow(field);
     rows->addWidget(row.box);
-    m_rows.insert(path, row);
-    m_order << path;
-    paths << path;
+    paths << fromStd(field.path);
+    m_rows.insert(paths.last(), row);
   }
-  if (paths.isEmpty()) {
-    delete box;
-    return;
-  }
+  m_order << paths;
   column->addWidget(box);
   m_sections.emplace_back(box, paths);
 }
@@ -141,12 +144,11 @@ void OptionForm::take(const QString& path, const api::FieldValue& value) {
   Q_EMIT edited(path, value);
 }
 
-void OptionForm::setRequest(const api::TrainRequest& request,
-                            const api::TrainRequest& recommended) {
+void OptionForm::setValues(const Values& values, const Values& recommended) {
   for (auto it = m_rows.begin(); it != m_rows.end(); ++it) {
     const std::string path = toStd(it.key());
-    it->value = readOption(request, path);
-    it->recommended = readOption(recommended, path);
+    it->value = values(path);
+    it->recommended = recommended(path);
     it->show(it->value);
     it->reset->setVisible(!(it->value == it->recommended));
   }

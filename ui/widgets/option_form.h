@@ -17,11 +17,17 @@ namespace likeness::ui {
 class OptionForm : public QWidget {
   Q_OBJECT
  public:
-  /// `skip` lists paths that the page shows by other means.
-  explicit OptionForm(const QStringList& skip = {}, QWidget* parent = nullptr);
+  /// The options of one kind of request; `skip` lists paths that the page shows by other means.
+  explicit OptionForm(const std::vector<OptionField>& options,
+                      const QStringList& skip = {},
+                      QWidget* parent = nullptr);
 
   /// Shows a request; `recommended` is where the reset arrows lead. Emits nothing.
-  void setRequest(const api::TrainRequest& request, const api::TrainRequest& recommended);
+  template <class Request>
+  void setRequest(const Request& request, const Request& recommended) {
+    setValues([&](const std::string& path) { return readOption(request, path); },
+              [&](const std::string& path) { return readOption(recommended, path); });
+  }
   /// Marks the fields of these problems; all others are unmarked.
   void setProblems(const std::vector<api::FieldError>& problems);
   /// Paths that have an editor here.
@@ -39,7 +45,9 @@ class OptionForm : public QWidget {
     std::function<void(const api::FieldValue&)> show;
     api::FieldValue value, recommended;
   };
-  void addSection(QVBoxLayout* column, const std::string& section, const QStringList& skip);
+  using Values = std::function<api::FieldValue(const std::string& path)>;
+  void setValues(const Values& values, const Values& recommended);
+  void addSection(QVBoxLayout* column, const std::vector<OptionField>& fields);
   Row makeRow(const OptionField& field);
   void take(const QString& path, const api::FieldValue& value);
   void filter(const QString& words);

@@ -2,8 +2,12 @@
 
 #include <QBoxLayout>
 #include <QResizeEvent>
+#include <QScrollArea>
 #include <QStyle>
+#include <QTimer>
+#include <QToolButton>
 
+#include "ui/util/icons.h"
 #include "ui/util/palette.h"
 
 namespace likeness::ui {
@@ -63,6 +67,15 @@ QPushButton* makeButton(const char* name, const QString& text, QWidget* parent) 
 QPushButton* makePrimary(const char* name, const QString& text, QWidget* parent) {
   QPushButton* button = makeButton(name, text, parent);
   button->setProperty("primary", true);
+  return button;
+}
+
+QToolButton* makeTool(const char* name, const char* iconName, const QString& words) {
+  auto* button = new QToolButton;
+  button->setObjectName(QLatin1String(name));
+  button->setIcon(icon(iconName));
+  button->setToolTip(words);
+  button->setAccessibleName(words);
   return button;
 }
 
@@ -135,6 +148,61 @@ void ElidedLabel::elide() {
   const QString shown = fontMetrics().elidedText(m_text, Qt::ElideMiddle, width());
   setText(shown);
   setToolTip(shown == m_text ? QString() : m_text);
+}
+
+Fold::Fold(const char* name, const QString& title, QWidget* content, QWidget* parent)
+    : QWidget(parent), m_heading(new QToolButton), m_summary(new ElidedLabel), m_content(content) {
+  m_heading->setObjectName(QLatin1String(name));
+  m_heading->setCheckable(true);
+  m_heading->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+  m_heading->setText(title);
+  m_heading->setProperty("fold", true);
+  m_summary->setObjectName(QLatin1String(name) + QLatin1String("Summary"));
+  setTextRole(m_summary, TextRole::Hint);
+  auto* row = new QHBoxLayout;
+  row->setSpacing(kGrid);
+  row->addWidget(m_heading, 0, Qt::AlignLeft);
+  row->addWidget(m_summary, 1);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(kGrid);
+  column->addLayout(row);
+  column->addWidget(m_content);
+  connect(m_heading, &QToolButton::toggled, this, &Fold::reveal);
+  m_content->installEventFilter(this);
+  reveal(false);
+}
+
+void Fold::setOpen(bool open) { m_heading->setChecked(open); }
+
+void Fold::setSummary(const QString& text) {
+  m_summary->setFullText(text);
+  m_heading->setAccessibleDescription(text);
+}
+
+void Fold::reveal(bool open) {
+  m_heading->setIcon(icon(open ? "chevron-down" : "chevron-right"));
+  m_content->setVisible(open);
+  m_summary->setVisible(!open);
+}
+
+bool Fold::eventFilter(QObject* watched, QEvent* event) {
+  // Opened, or with more in it than before: seen, as soon as all of it has its place.
+  if (event->type() == QEvent::Resize) {
+    const auto* resize = static_cast<QResizeEvent*>(event);
+    if (resize->size().height() > resize->oldSize().height())
+      QTimer::singleShot(0, this, &Fold::scrollTo);
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+void Fold::scrollTo() {
+  QWidget* around = parentWidget();
+  while (around && !qobject_cast<QScrollArea*>(around)) around = around->parentWidget();
+  auto* scroll = qobject_cast<QScrollArea*>(around);
+  if (!scroll || !m_content->isVisible()) return;
+  scroll->ensureWidgetVisible(m_content, 0, kGrid);
+  scroll->ensureWidgetVisible(m_heading, 0, kGrid);  // of a long content its beginning
 }
 
 }  // namespace likeness::ui

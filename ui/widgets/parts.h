@@ -10,6 +10,7 @@
 
 class QBoxLayout;
 class QFormLayout;
+class QToolButton;
 class QVBoxLayout;
 
 namespace likeness::ui {
@@ -29,6 +30,8 @@ QString breakable(const QString& text);
 /// Verb on a button; `name` is the object name that tests and accessibility rely on.
 QPushButton* makeButton(const char* name, const QString& text, QWidget* parent = nullptr);
 QPushButton* makePrimary(const char* name, const QString& text, QWidget* parent = nullptr);
+/// A button that is an icon alone; `words` say what it does, as tooltip and to screen readers.
+QToolButton* makeTool(const char* name, const char* iconName, const QString& words);
 /// Label above its field, both known to screen readers as belonging together.
 void addField(QBoxLayout* layout,
               const QString& label,
@@ -59,6 +62,28 @@ class ElidedLabel : public QLabel {
  private:
   void elide();
   QString m_text;
+};
+
+/// A heading that opens and closes what belongs to it; closed, it says in a few words what is set
+/// there.
+class Fold : public QWidget {
+  Q_OBJECT
+ public:
+  /// `name` is the object name of the heading; NAMESummary is that of the words beside it.
+  Fold(const char* name, const QString& title, QWidget* content, QWidget* parent = nullptr);
+  void setOpen(bool open);
+  /// Empty = nothing is set.
+  void setSummary(const QString& text);
+
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
+ private:
+  void reveal(bool open);
+  void scrollTo();
+  QToolButton* m_heading;
+  ElidedLabel* m_summary;
+  QWidget* m_content;
 };
 
 }  // namespace likeness::ui

@@ -22,7 +22,8 @@ ValueSlider::ValueSlider(
   m_number->setObjectName(QLatin1String(name) + QLatin1String("Number"));
   m_number->setRange(min, max);
   m_number->setSingleStep(step);
-  m_number->setDecimals(step >= 1 ? 0 : step >= 0.1 ? 1 : 2);
+  const auto isWhole = [](double number) { return std::abs(number - std::round(number)) < 1e-9; };
+  m_number->setDecimals(isWhole(step) ? 0 : isWhole(step * 10) ? 1 : 2);
   m_number->setKeyboardTracking(false);
   auto* row = new QHBoxLayout(this);
   row->setContentsMargins(0, 0, 0, 0);
@@ -31,7 +32,8 @@ ValueSlider::ValueSlider(
   row->addWidget(m_number);
   setFocusProxy(m_slider);
   connect(m_slider, &QSlider::valueChanged, this, [this](int position) {
-    take(m_min + position * m_step);
+    // 0.95, not 0.9500000000000002: what is stored and shown elsewhere is what stands here.
+    take(std::round((m_min + position * m_step) * 1e6) / 1e6);
   });
   connect(m_number, &QDoubleSpinBox::valueChanged, this, &ValueSlider::take);
 }

@@ -81,8 +81,9 @@ TEST(FieldTables, EveryMemberHasARow) {
   EXPECT_EQ(fields<PriorOptions>().size(), count(e1, e2, e3, e4, e5) - 1 + sampling);
   const auto& [f1, f2, f3, f4, f5, f6] = OptimizerOptions{};
   EXPECT_EQ(fields<OptimizerOptions>().size(), count(f1, f2, f3, f4, f5, f6));
-  const auto& [g1, g2, g3, g4, g5, g6, g7] = WatchOptions{};
-  EXPECT_EQ(fields<WatchOptions>().size(), count(g1, g2, g3, g4, g5, g6, g7) - 1 + sampling);
+  const auto& [g1, g2, g3, g4, g5, g6, g7, g8, g9] = WatchOptions{};
+  EXPECT_EQ(fields<WatchOptions>().size(),
+            count(g1, g2, g3, g4, g5, g6, g7, g8, g9) - 1 + sampling);
   const auto& [h1, h2, h3] = CheckpointOptions{};
   EXPECT_EQ(fields<CheckpointOptions>().size(), count(h1, h2, h3));
   const auto& [j1, j2, j3, j4] = EmbeddingOptions{};
@@ -94,8 +95,8 @@ TEST(FieldTables, EveryMemberHasARow) {
   EXPECT_EQ(fields<DataOptions>().size(), count(l1, l2, l3, l4, l5));
   const auto& [m1, m2, m3, m4] = MemoryOptions{};
   EXPECT_EQ(fields<MemoryOptions>().size(), count(m1, m2, m3, m4));
-  const auto& [i1, i2, i3, i4] = ComputeOptions{};
-  EXPECT_EQ(fields<ComputeOptions>().size(), count(i1, i2, i3, i4));
+  const auto& [i1, i2, i3, i4, i5] = ComputeOptions{};
+  EXPECT_EQ(fields<ComputeOptions>().size(), count(i1, i2, i3, i4, i5));
 }
 
 TEST(FieldTables, FlagsOfTrainingAreUniqueAndTheGrammarsOwnAreThere) {

@@ -17,6 +17,14 @@ TrainRequest good() {
   r.runFolder = "runs/0001";
   return r;
 }
+/// One more subject of the request, a good one.
+FurtherSubject& further(TrainRequest& r) {
+  FurtherSubject& one = r.furtherSubjects.emplace_back();
+  one.subject.token = "zwx";
+  one.subject.classWord = "cat";
+  one.photos = {{"d.jpg", {}, {}, false}};
+  return one;
+}
 GenerateRequest goodPicture() {
   GenerateRequest r;
   r.prompt = "a photo of {subject}";
@@ -156,6 +164,12 @@ INSTANTIATE_TEST_SUITE_P(
                     r.optimizer.kind = OptimizerKind::Prodigy, r.training.learningRate = 1;
                     r.memory.stepInBackward = true, r.training.maxGradNorm = 0;
                   }},
+        TrainCase{"memory.stepInBackward",
+                  BadCombination,
+                  [](auto& r) {
+                    r.memory.stepInBackward = true, r.training.maxGradNorm = 0;
+                    r.compute.dtype = DType::Fp16;
+                  }},
         TrainCase{"memory.bf16Weights",
                   BadCombination,
                   [](auto& r) {
@@ -191,6 +205,29 @@ INSTANTIATE_TEST_SUITE_P(
         TrainCase{"compute.device", OutOfRange, [](auto& r) { r.compute.device = "gpu"; }},
         TrainCase{"base", MissingValue, [](auto& r) { r.base.path = ""; }},
         TrainCase{"base.checkpoint", OutOfRange, [](auto& r) { r.base.checkpoint = "newest"; }},
+        TrainCase{"furtherSubjects[0].subject.token",
+                  MissingValue,
+                  [](auto& r) { further(r).subject.token.clear(); }},
+        TrainCase{"furtherSubjects[0].subject.token",
+                  BadCombination,
+                  [](auto& r) { further(r).subject.token = "SKS"; }},
+        TrainCase{"furtherSubjects[1].subject.token",
+                  BadCombination,
+                  [](auto& r) {
+                    further(r);
+                    further(r);
+                  }},
+        TrainCase{"furtherSubjects[0].subject.class",
+                  MissingValue,
+                  [](auto& r) { further(r).subject.classWord = " "; }},
+        TrainCase{"furtherSubjects[0].subject.classPrompt",
+                  BadCombination,
+                  [](auto& r) { further(r).subject.classPrompt = "a {subject}"; }},
+        TrainCase{
+            "furtherSubjects[0].photos", NoPhotos, [](auto& r) { further(r).photos.clear(); }},
+        TrainCase{"furtherSubjects[0].photos[0].repeats",
+                  OutOfRange,
+                  [](auto& r) { further(r).photos[0].repeats = 0; }},
         TrainCase{"runFolder", MissingValue, [](auto& r) { r.runFolder.clear(); }}));
 
 TEST(Validate, WithoutClassPicturesTheirRulesRest) {
@@ -207,6 +244,16 @@ TEST(Validate, AllErrorsAreTold) {
               testing::UnorderedElementsAre(Pair("photos", NoPhotos),
                                             Pair("subject.class", MissingValue),
                                             Pair("runFolder", MissingValue)));
+}
+
+TEST(Validate, SeveralSubjectsAreComplete) {
+  TrainRequest r = good();
+  further(r);
+  EXPECT_THAT(broken(r), IsEmpty());
+  further(r);
+  EXPECT_EQ(message(validate(r).at(0).error),
+            "Two subjects have the identifier \"zwx\", so that the model could not tell them "
+            "apart.");
 }
 
 TEST(Validate, SentencesNameOptionAndRange) {

@@ -37,7 +37,7 @@ GenerateRequest unusual() {
   r.height = 640;
   r.initialLatents = "noise.safetensors";
   r.previewEvery = 5;
-  r.compute = {"cuda:1", api::DType::Bf16, 3, 100};
+  r.compute = {"cuda:1", api::DType::Bf16, true, 3, 100};
   r.outFolder = "out";
   r.grid = true;
   return r;

@@ -46,6 +46,12 @@ TrainRequest unusual() {
     }
   };
   api::forEachSection(r, spoil);
+  for (int n = 0; n < 2; ++n) {
+    api::FurtherSubject& further = r.furtherSubjects.emplace_back();
+    spoil("", further.subject);
+    further.classFolder = n == 0 ? "cats: all" : "";
+    if (n == 0) further.photos = r.photos;
+  }
   r.runFolder = "runs/0001";
   r.classImageFolder = "class images";
   r.cacheFolder = "/absolute/cache";
@@ -71,6 +77,25 @@ TEST(Yaml, RoundTripsEveryOption) {
       ASSERT_TRUE(result) << api::message(result.error()) << text;
       EXPECT_EQ(read, request) << text;
     }
+}
+
+TEST(Yaml, FurtherSubjectsStandThereWhenThereAreSome) {
+  EXPECT_THAT(toYaml(TrainRequest{}, true), testing::Not(HasSubstr("furtherSubjects")));
+  TrainRequest request;
+  ASSERT_TRUE(applyYaml(request,
+                        "furtherSubjects:\n  - subject: {token: zwx, class: cat}\n"
+                        "    photos: [a.jpg]\n    classFolder: cats\n  - {}\n",
+                        "my.yaml"));
+  ASSERT_EQ(request.furtherSubjects.size(), 2u);
+  EXPECT_EQ(request.furtherSubjects[0].subject.token, "zwx");
+  EXPECT_EQ(request.furtherSubjects[0].subject.classPrompt, "a photo of {class}");
+  EXPECT_EQ(request.furtherSubjects[0].photos.at(0).file, "a.jpg");
+  EXPECT_EQ(request.furtherSubjects[0].classFolder, "cats");
+  EXPECT_EQ(request.furtherSubjects[1], api::FurtherSubject{});
+  ASSERT_TRUE(applyYaml(request, "training: {steps: 3}", "my.yaml"));
+  EXPECT_EQ(request.furtherSubjects.size(), 2u) << "what is not said stays";
+  ASSERT_TRUE(applyYaml(request, "furtherSubjects: []", "my.yaml"));
+  EXPECT_TRUE(request.furtherSubjects.empty());
 }
 
 TEST(Yaml, TextsThatLookLikeOtherTypesStayTexts) {
@@ -122,7 +147,8 @@ TEST(Yaml, RelativePathsBelongToTheFile) {
   const TempFolder folder;
   support::put(folder / "sub/my.yaml",
                "base: ../model\nphotos: [{file: a.jpg, mask: m.png}, /abs/b.jpg]\n"
-               "cacheFolder: cache\nprior: {classFolder: dogs}\n");
+               "cacheFolder: cache\nprior: {classFolder: dogs}\n"
+               "furtherSubjects: [{photos: [{file: c.jpg, mask: n.png}], classFolder: cats}]\n");
   TrainRequest request;
   ASSERT_TRUE(applyYamlFile(request, folder / "sub/my.yaml"));
   EXPECT_EQ(request.base.path, (folder / "model").string());
@@ -130,6 +156,9 @@ TEST(Yaml, RelativePathsBelongToTheFile) {
   EXPECT_EQ(request.photos[0].mask, folder / "sub/m.png");
   EXPECT_EQ(request.photos[1].file, fs::path("/abs/b.jpg"));
   EXPECT_EQ(request.prior.folder, folder / "sub/dogs");
+  EXPECT_EQ(request.furtherSubjects.at(0).photos.at(0).file, folder / "sub/c.jpg");
+  EXPECT_EQ(request.furtherSubjects[0].photos[0].mask, folder / "sub/n.png");
+  EXPECT_EQ(request.furtherSubjects[0].classFolder, folder / "sub/cats");
   EXPECT_EQ(request.cacheFolder, folder / "sub/cache");
   support::put(folder / "sub/my.yaml", "base: starter\n");
   ASSERT_TRUE(applyYamlFile(request, folder / "sub/my.yaml"));
@@ -167,6 +196,25 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"steps: 4", UnknownKey, "steps", "\"training.steps\""},
         BadFile{"training: {zzzzzzzz: 4}", UnknownKey, "training.zzzzzzzz", "--print-config"},
         BadFile{"photos: [{fil: a.jpg}]", UnknownKey, "photos[0].fil", "\"file\""},
+        BadFile{"furtherSubject: []", UnknownKey, "furtherSubject", "\"furtherSubjects\""},
+        BadFile{"furtherSubjects: [{subjct: {}}]",
+                UnknownKey,
+                "furtherSubjects[0].subjct",
+                "\"subject\""},
+        BadFile{"furtherSubjects: [{}, {subject: {tokn: a}}]",
+                UnknownKey,
+                "furtherSubjects[1].subject.tokn",
+                "\"token\""},
+        BadFile{"furtherSubjects: [{photos: [{fil: a.jpg}]}]",
+                UnknownKey,
+                "furtherSubjects[0].photos[0].fil",
+                "\"file\""},
+        BadFile{"furtherSubjects: {token: a}", WrongType, "furtherSubjects", "a list of subjects"},
+        BadFile{"furtherSubjects: [a.jpg]", WrongType, "furtherSubjects[0]", "a section"},
+        BadFile{"furtherSubjects: [{subject: {class: [a]}}]",
+                WrongType,
+                "furtherSubjects[0].subject.class",
+                "text"},
         BadFile{"base: {pth: a}", UnknownKey, "base.pth", "base.path"},
         BadFile{"training: {steps: many}", WrongType, "training.steps", "a whole number"},
         BadFile{"training: {steps: 1.5}", WrongType, "training.steps", "1.5"},

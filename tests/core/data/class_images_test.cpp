@@ -56,6 +56,28 @@ class ClassImagesTest : public testing::Test {
   RecordingReporter reporter;
 };
 
+TEST_F(ClassImagesTest, SeveralClassesAreReportedAsOne) {
+  request.prior.classImages = 2;
+  for (const std::int64_t before : {0, 2}) {
+    request.subject.classWord = before == 0 ? "dog" : "cat";
+    ASSERT_TRUE(
+        makeClassImages(request, model(), at::kFloat, reporter, {0, 1, before, 2 - before}));
+  }
+  std::vector<std::int64_t> indices;
+  for (const auto& picture : reporter.of(api::PictureKind::ClassImage)) {
+    indices.push_back(picture.index);
+    EXPECT_EQ(picture.total, 4);
+  }
+  EXPECT_THAT(indices, testing::ElementsAre(0, 1, 2, 3));
+  for (std::size_t i = 0; i < reporter.progresses.size(); ++i) {
+    EXPECT_EQ(reporter.progresses[i].total, 4);
+    if (i > 0) {
+      EXPECT_GE(reporter.progresses[i].done, reporter.progresses[i - 1].done);
+    }
+  }
+  EXPECT_EQ(reporter.progresses.back().done, 4);
+}
+
 TEST_F(ClassImagesTest, MakesThemOnceWithTheirRequestInside) {
   const auto set = make();
   EXPECT_EQ(set.made, 3);

@@ -220,5 +220,77 @@ TEST(DataPlanTest, BatchesHaveOneShapeAndEpochsEveryPhoto) {
   }
 }
 
+/// A run of one subject draws what it drew before there could be several: the class half is its
+/// own order, whatever the photos' shapes, repeats and batches are.
+TEST(DataPlanTest, OneClassIsItsOrder) {
+  auto plan = somePlan();
+  plan.photos = {{1, 1, 0}, {2, 1, 1}, {1, 1, 0}, {1, 1, 2}, {1, 1, 1}};
+  plan.classPictures[2].repeats = 2;
+  constexpr std::int64_t kPictures[]{0, 1, 2, 2, 3, 4, 5, 6};
+  for (const std::int64_t batchSize : {1, 2, 3}) {
+    plan.batchSize = batchSize;
+    plan.globalBatch = 2 * batchSize;
+    for (std::int64_t sample = 0; sample < 100; ++sample) {
+      const auto order = epochOrder(5, Half::Class, sample / 8, 8);
+      EXPECT_EQ(
+          plan.draw(sample / plan.globalBatch, sample % plan.globalBatch, Half::Class).picture,
+          kPictures[order[static_cast<std::size_t>(sample % 8)]]);
+    }
+  }
+}
+
+TEST(DataPlanTest, ClassRowsAreOfThePhotosClassesAndEachGoesThroughItsPictures) {
+  auto plan = somePlan();
+  // Subjects of classes 0, 2 and 0 with 2, 3 and 1 photos; 3 and 4 class pictures.
+  plan.photos = {{1, 1, 0, 0}, {1, 1, 0, 0}, {1, 1, 0, 2}, {2, 1, 0, 2}, {1, 1, 0, 0}};
+  plan.classPictures = {{1, 1, 0, 0},
+                        {1, 1, 0, 2},
+                        {1, 1, 0, 0},
+                        {1, 1, 0, 2},
+                        {1, 1, 0, 0},
+                        {1, 1, 0, 2},
+                        {1, 1, 0, 2}};
+  plan.globalBatch = 6;
+  std::map<std::int64_t, std::vector<std::int64_t>> drawn;  // by class
+  for (std::int64_t sample = 0; sample < 240; ++sample) {
+    const auto rowOf = [&](Half half) {
+      return static_cast<std::size_t>(plan.draw(sample / 6, sample % 6, half).picture);
+    };
+    const PlanPicture photo = plan.photos[rowOf(Half::Subject)];
+    const std::size_t picture = rowOf(Half::Class);
+    EXPECT_EQ(plan.classPictures[picture].kind, photo.kind) << "beside it stands its class";
+    drawn[photo.kind].push_back(static_cast<std::int64_t>(picture));
+  }
+  EXPECT_EQ(drawn[0].size(), 120U) << "half of the visits";
+  EXPECT_EQ(drawn[2].size(), 120U);
+  std::set<std::vector<std::int64_t>> orders;
+  for (const auto& [kind, pictures] : drawn) {
+    const std::size_t count = kind == 0 ? 3 : 4;
+    for (std::size_t begin = 0; begin + count <= pictures.size(); begin += count) {
+      std::vector<std::int64_t> epoch(
+          pictures.begin() + static_cast<std::ptrdiff_t>(begin),
+          pictures.begin() + static_cast<std::ptrdiff_t>(begin + count));
+      orders.insert(epoch);
+      std::ranges::sort(epoch);
+      EXPECT_EQ(epoch,
+                kind == 0 ? (std::vector<std::int64_t>{0, 2, 4})
+                          : (std::vector<std::int64_t>{1, 3, 5, 6}))
+          << "an epoch of the class";
+    }
+  }
+  EXPECT_GT(orders.size(), 10U);
+}
+
+TEST(DataPlanTest, ClassesAreBalancedWherePhotosWaitForTheirShape) {
+  auto plan = somePlan();
+  plan.photos = {{1, 1, 0, 0}, {1, 1, 1, 0}, {1, 1, 0, 1}, {1, 1, 1, 1}, {3, 1, 2, 1}};
+  plan.classPictures = {{1, 1, 0, 0}, {1, 1, 0, 1}, {1, 1, 0, 1}};
+  plan.batchSize = plan.globalBatch = 4;
+  std::map<std::int64_t, int> rows;
+  for (std::int64_t sample = 0; sample < 7 * 8; ++sample)
+    ++rows[plan.draw(sample / 4, sample % 4, Half::Class).picture];
+  EXPECT_EQ(rows, (std::map<std::int64_t, int>{{0, 16}, {1, 20}, {2, 20}}));
+}
+
 }  // namespace
 }  // namespace likeness::data

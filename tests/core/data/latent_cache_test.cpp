@@ -257,25 +257,62 @@ TEST_F(LatentCacheTest, MasksAreGivenOrLieBeside) {
   EXPECT_EQ(openPhotos(request, {}).error().code, ErrorCode::FileNotFound);
 }
 
+TEST_F(LatentCacheTest, EachPhotoSpeaksOfItsOwnSubject) {
+  api::TrainRequest request;
+  request.subject.classWord = "toy";
+  request.photos = {{photos[0], "", {}, false}, {photos[1], "{subject} at {token}'s", {}, false}};
+  api::FurtherSubject& further = request.furtherSubjects.emplace_back();
+  further.subject.token = "zwx";
+  further.subject.classWord = "cat";
+  further.subject.subjectPrompt = "this is {subject}";
+  further.photos = {{photos[2], "", {}, false}, {photos[0], "a {class}", {}, false}};
+  support::put(folder / "photos/02.txt", "{subject}\nno {class} but {token}\n");
+  const auto opened = openPhotos(request, {}).value();
+  ASSERT_EQ(opened.size(), 4U);
+  EXPECT_THAT(opened[0].prompts, testing::ElementsAre("a photo of sks toy"));
+  EXPECT_THAT(opened[1].prompts, testing::ElementsAre("sks toy at sks's"));
+  EXPECT_THAT(opened[2].prompts, testing::ElementsAre("zwx cat", "no cat but zwx"));
+  EXPECT_THAT(opened[3].prompts, testing::ElementsAre("a cat"));
+  fs::remove(folder / "photos/02.txt");
+  const auto plain = openPhotos(request, {}).value();
+  EXPECT_THAT(plain[2].prompts, testing::ElementsAre("this is zwx cat"));
+  std::vector<std::size_t> subjects;
+  for (const TrainingPicture& picture : opened) subjects.push_back(picture.subject);
+  EXPECT_THAT(subjects, testing::ElementsAre(0, 0, 1, 1));
+  further.photos[0].excluded = further.photos[1].excluded = true;
+  EXPECT_EQ(openPhotos(request, {}).error().code, ErrorCode::NoPhotos) << "of the second";
+}
+
 TEST_F(LatentCacheTest, OwnClassPicturesAreOfAFolder) {
   api::TrainRequest request;
   request.subject.classWord = "toy";
   request.prior.folder = folder / "photos";
   request.prior.classImages = 2;
   support::put(folder / "photos/00.caption", "two {class}s");
-  const auto opened = openClassFolder(request, {}).value();
+  const auto opened = openClassFolders(request, {}).value();
   ASSERT_EQ(opened.size(), 2U);
   EXPECT_EQ(opened[0].file, photos[0]);
   EXPECT_THAT(opened[0].prompts, testing::ElementsAre("two toys"));
   EXPECT_THAT(opened[1].prompts, testing::ElementsAre("a photo of toy"));
   request.prior.classImages = 50;
-  EXPECT_EQ(openClassFolder(request, {})->size(), 3U);
+  EXPECT_EQ(openClassFolders(request, {})->size(), 3U);
+  // Of another class its own, with its words; of the same one none again.
+  request.furtherSubjects.resize(2);
+  request.furtherSubjects[0] = {request.subject, {}, folder / "photos"};
+  request.furtherSubjects[1] = {request.subject, {}, folder / "photos"};
+  request.furtherSubjects[1].subject.classWord = "cat";
+  const auto both = openClassFolders(request, {}).value();
+  ASSERT_EQ(both.size(), 6U);
+  EXPECT_THAT(both[3].prompts, testing::ElementsAre("two cats"));
+  EXPECT_EQ(both[2].subject, 0U);
+  EXPECT_EQ(both[3].subject, 2U);
+  request.furtherSubjects.clear();
   request.prior.folder = folder / "none";
-  EXPECT_EQ(openClassFolder(request, {}).error().code, ErrorCode::FileNotFound);
+  EXPECT_EQ(openClassFolders(request, {}).error().code, ErrorCode::FileNotFound);
   request.prior.folder = photos[0];
-  EXPECT_EQ(openClassFolder(request, {}).error().code, ErrorCode::FileUnreadable);
+  EXPECT_EQ(openClassFolders(request, {}).error().code, ErrorCode::FileUnreadable);
   request.prior.folder = folder / "model";
-  const auto empty = openClassFolder(request, {});
+  const auto empty = openClassFolders(request, {});
   EXPECT_EQ(empty.error().code, ErrorCode::NoPhotos);
   EXPECT_THAT(api::hint(empty.error()), testing::HasSubstr("classFolder"));
 }

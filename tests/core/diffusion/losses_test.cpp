@@ -59,6 +59,10 @@ TEST(LossForm, WeightsOfNoiseLevelsAreThoseOfTheFormulas) {
       {LossWeighting::Debiased,
        PredictionType::VPrediction,
        [](double snr) { return std::sqrt(snr) / (snr + 1); }},
+      {LossWeighting::MinSnr,
+       PredictionType::Sample,
+       [](double snr) { return std::min(snr, 5.0); }},
+      {LossWeighting::Debiased, PredictionType::Sample, [](double snr) { return std::sqrt(snr); }},
       {LossWeighting::P2, PredictionType::Epsilon, [](double snr) { return 1 / (1 + snr); }},
       {LossWeighting::P2, PredictionType::VPrediction, [](double snr) { return 1 / (1 + snr); }},
   };

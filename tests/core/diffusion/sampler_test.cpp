@@ -93,7 +93,9 @@ TEST(Sampler, TwentyStepTrajectoriesEqualDiffusers) {
 TEST(Sampler, LastStepOfADeterministicSamplerIsWhatTheNetworkSees) {
   for (const auto kind :
        {api::SamplerKind::Euler, api::SamplerKind::Dpmpp2m, api::SamplerKind::UniPc}) {
-    for (const auto prediction : {nn::PredictionType::Epsilon, nn::PredictionType::VPrediction}) {
+    for (const auto prediction : {nn::PredictionType::Epsilon,
+                                  nn::PredictionType::VPrediction,
+                                  nn::PredictionType::Sample}) {
       nn::NoiseScheduleConfig config;
       config.predictionType = prediction;
       const auto sampler = makeSampler(NoiseSchedule(config), {.sampler = kind, .steps = 4});

@@ -102,6 +102,35 @@ TEST_P(ExportRun, ANewWordIsAFileNamedByIt) {
   EXPECT_TRUE(isWord(m_folder / "beside/sks.safetensors"));
 }
 
+TEST_P(ExportRun, OfSeveralSubjectsNamesThemAllAndWritesAWordOfEach) {
+  const auto withCat = [](std::int64_t vectors) {
+    return [=](api::TrainRequest& r) {
+      r.embedding.vectors = vectors;
+      api::FurtherSubject& further = r.furtherSubjects.emplace_back();
+      further.subject.token = "zwx";
+      further.subject.classWord = "cat";
+      further.photos = {r.photos.back()};
+    };
+  };
+  train(Method::Lora, withCat(1));
+  fs::create_directories(m_folder / "lora");
+  expectTheSame(write(ExportFormat::KohyaLora, m_folder / "lora/both.safetensors"));
+  EXPECT_TRUE(weights::openEmbedding(m_folder / "lora/sks.safetensors"));
+  EXPECT_TRUE(weights::openEmbedding(m_folder / "lora/zwx.safetensors"));
+  const auto file = weights::SafetensorsFile::open(m_folder / "lora/both.safetensors").value();
+  EXPECT_EQ(file.metadata().at("modelspec.trigger_phrase"), "sks toy, zwx cat");
+  EXPECT_EQ(file.metadata().at("ss_training_comment"), "a photo of sks toy, a photo of zwx cat");
+  expectTheSame(write(ExportFormat::Diffusers, m_folder / "model-of-both"));
+  EXPECT_TRUE(weights::openEmbedding(m_folder / "model-of-both/zwx.safetensors"));
+
+  train(Method::TextualInversion, withCat(2));
+  fs::create_directories(m_folder / "words");
+  expectTheSame(write(ExportFormat::PeftLora, m_folder / "words/dog.safetensors"));
+  EXPECT_TRUE(weights::openEmbedding(m_folder / "words/dog.safetensors")) << "the first";
+  EXPECT_TRUE(weights::openEmbedding(m_folder / "words/zwx.safetensors"));
+  EXPECT_FALSE(fs::exists(m_folder / "words/sks.safetensors"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Families,
                          ExportRun,
                          testing::Values(support::TinyFamily::StableDiffusion1,

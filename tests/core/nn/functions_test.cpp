@@ -17,8 +17,8 @@
 
 #include <cmath>
 
+#include "core/base/machine.h"
 #include "core/nn/kernels.h"
-#include "core/tensor/bf16_check.h"
 #include "core/tensor/random_tensor.h"
 
 namespace likeness::nn::test {
@@ -269,7 +269,7 @@ TEST(Convolution, StaysWithinItsRoundingsInBf16) {
     // Each place of a pixel in the windows is rounded, and their sum; no place exceeds the same
     // sum of absolute values. Where oneDNN has no convolution in bf16, LibTorch's own rounds the
     // sum after every place.
-    const double sums = tensor::cpuHasFastBf16() ? 1 : static_cast<double>(kernel * kernel);
+    const double sums = base::cpuHasFastBf16() ? 1 : static_cast<double>(kernel * kernel);
     const at::Tensor x3 = leaf64(x);
     at::conv2d(x3, w.to(at::kDouble).abs(), {}, stride, padding).backward(dy.to(at::kDouble).abs());
     expectWithin("dx", x1.grad(), x2.grad(), u * sums * x3.grad() + rounded(x2.grad()));

@@ -1,4 +1,5 @@
 // Files, pixels, noise and devices.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 
 #include "core/base/file_system.h"
+#include "core/base/machine.h"
 #include "core/tensor/bf16_check.h"
 #include "core/tensor/device.h"
 #include "core/tensor/pixels.h"
@@ -170,17 +172,36 @@ TEST(Devices, TheCpuIsAlwaysThere) {
 }
 
 TEST(Devices, DtypeFollowsTheWishAndTheMachine) {
-  EXPECT_EQ(chooseDType(api::DType::Fp32, at::kCPU), at::kFloat);
-  EXPECT_EQ(chooseDType(api::DType::Bf16, at::kCPU), at::kBFloat16);
-  const bool fast = cpuHasFastBf16() && bf16SelfCheck();
-  EXPECT_EQ(chooseDType(api::DType::Auto, at::kCPU), fast ? at::kBFloat16 : at::kFloat);
+  const auto chosen = [](api::DType dtype, const at::Device& device) {
+    api::ComputeOptions compute;
+    compute.dtype = dtype;
+    return choosePrecision(compute, device);
+  };
+  EXPECT_EQ(chosen(api::DType::Fp32, at::kCPU), at::kFloat);
+  EXPECT_EQ(chosen(api::DType::Bf16, at::kCPU), at::kBFloat16);
+  EXPECT_EQ(chosen(api::DType::Fp16, at::Device("cuda:0")), at::kHalf);
+  const auto refused = chosen(api::DType::Fp16, at::kCPU);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, api::ErrorCode::BadCombination);
+  const bool fast = base::cpuHasFastBf16() && bf16SelfCheck();
+  EXPECT_EQ(chosen(api::DType::Auto, at::kCPU), fast ? at::kBFloat16 : at::kFloat);
+}
+
+TEST(Devices, Tf32IsAllowedOnWishAlone) {
+  api::ComputeOptions compute;
+  for (const bool tf32 : {true, false}) {
+    compute.tf32 = tf32;
+    ASSERT_TRUE(choosePrecision(compute, at::kCPU));
+    EXPECT_EQ(at::globalContext().allowTF32CuBLAS(), tf32);
+    EXPECT_EQ(at::globalContext().allowTF32CuDNN(), tf32);
+  }
 }
 
 TEST(Devices, ThreadsAndMemory) {
   EXPECT_EQ(setThreads(1), 1);
   EXPECT_GE(setThreads(0), 1);
-  EXPECT_GT(availableMemoryMiB(), 0);
-  EXPECT_GT(peakRssMiB(), 1);
+  EXPECT_GT(base::availableMemoryMiB(), 0);
+  EXPECT_GT(base::peakRssMiB(), 1);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include <map>
+
 #include "core/diffusion/losses.h"
 #include "core/tensor/random_tensor.h"
 #include "tests/core/train/fixture.h"
@@ -112,6 +114,63 @@ TEST(BatchTest, TheLogOfEveryRowEqualsTheDeclaredPlan) {
         EXPECT_EQ(logged, declared) << step << " " << part << " " << row;
       }
     }
+}
+
+/// Three subjects of two classes; every picture says whose it is and of which class.
+class SeveralSubjects : public testing::Test {
+ protected:
+  static constexpr std::size_t kClassOf[]{0, 1, 0};
+  SeveralSubjects() {
+    recipe = recipeWith({});
+    for (const auto& [token, classWord] : {std::pair("zwx", "cat"), std::pair("ohw", "toy")}) {
+      api::FurtherSubject& further = recipe.furtherSubjects.emplace_back();
+      further.subject.token = token;
+      further.subject.classWord = classWord;
+    }
+    // 1, 2 and 4 photos; 3 and 5 class pictures.
+    photos = marked(7, 1, "photo ");
+    for (std::size_t i = 0; i < 7; ++i) photos.pictures[i].subject = i < 1 ? 0 : i < 3 ? 1 : 2;
+    classes = marked(8, 100, "class ");
+    for (std::size_t i = 0; i < 8; ++i) classes.pictures[i].subject = i < 3 ? 0 : 1;
+  }
+  /// What a row shows: its number in its half.
+  static std::size_t shownIn(const Batch& batch, std::int64_t row, double first) {
+    return static_cast<std::size_t>(std::abs(batch.latents[row][0][0][0].item<double>()) / kScale -
+                                    first);
+  }
+  api::TrainRequest recipe;
+  data::LatentSet photos, classes;
+};
+
+TEST_F(SeveralSubjects, EveryRowHasItsOwnWordsAndItsClassBeside) {
+  const BatchMaker maker(recipe, photos, classes, 1000, kScale);
+  std::map<std::size_t, int> seen;
+  for (std::int64_t step = 0; step < 14; ++step) {
+    const Batch batch = maker.make(step, 0, 6);
+    for (std::int64_t row = 0; row < 6; ++row) {
+      const std::size_t photo = shownIn(batch, row, 1), beside = shownIn(batch, row + 6, 100);
+      EXPECT_EQ(batch.prompts[static_cast<std::size_t>(row)], "photo " + std::to_string(photo));
+      EXPECT_EQ(batch.prompts[static_cast<std::size_t>(row + 6)],
+                "class " + std::to_string(beside));
+      EXPECT_EQ(classes.pictures[beside].subject, kClassOf[photos.pictures[photo].subject]);
+      ++seen[photos.pictures[photo].subject];
+    }
+  }
+  EXPECT_EQ(seen, (std::map<std::size_t, int>{{0, 12}, {1, 24}, {2, 48}}));
+}
+
+TEST_F(SeveralSubjects, TheProbeLooksAtAll) {
+  const BatchMaker maker(recipe, photos, classes, 1000, kScale);
+  for (const Half half : {Half::Subject, Half::Class}) {
+    const auto& pictures = (half == Half::Subject ? photos : classes).pictures;
+    const Batch probe = maker.probe(half).at(0);
+    std::map<std::size_t, int> rows;
+    for (const std::string& prompt : probe.prompts)
+      ++rows[pictures[static_cast<std::size_t>(prompt.back() - '0')].subject];
+    EXPECT_EQ(rows,
+              half == Half::Subject ? (std::map<std::size_t, int>{{0, 3}, {1, 3}, {2, 2}})
+                                    : (std::map<std::size_t, int>{{0, 4}, {1, 4}}));
+  }
 }
 
 TEST(BatchTest, RowsDoNotDependOnHowAStepIsCut) {

@@ -52,7 +52,7 @@ api::TrainRequest tinyRecipe(api::Method method, bool withClass) {
   request.prior.classImages = withClass ? kClassPictures : 0;
   request.prior.weight = 0.7;
   request.optimizer.weightDecay = 0;
-  return completeRecipe(request, 16);
+  return workspace::completeRecipe(request, 16);
 }
 
 tensor::StateDict everything(const nn::StableDiffusion& model) {

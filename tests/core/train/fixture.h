@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 
-#include "core/train/recipe.h"
 #include "core/train/trainer.h"
+#include "core/workspace/recipe.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 

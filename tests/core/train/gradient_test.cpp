@@ -32,6 +32,7 @@ struct Case {
   api::LossOptions loss{};
   /// In place of the model's own.
   std::optional<nn::PredictionType> prediction{};
+  api::LoraKind kind = api::LoraKind::Lora;  ///< or Dora
 };
 
 api::TrainRequest recipeOf(const Case& test) {
@@ -40,6 +41,7 @@ api::TrainRequest recipeOf(const Case& test) {
   recipe.training.gradientAccumulation = test.accumulation;
   recipe.loss = test.loss;
   recipe.lora.textEncoder = test.ofText;
+  recipe.lora.kind = test.kind;
   return recipe;
 }
 
@@ -167,7 +169,12 @@ class Reference {
     auto& adapters = store.slots().at(key.substr(0, end))->adapters;
     if (adapters.empty())
       adapters.push_back({{}, {}, m_recipe.lora.alpha / static_cast<double>(m_recipe.lora.rank)});
-    (key.substr(end) == ".lora_A.weight" ? adapters[0].down : adapters[0].up) = copy;
+    nn::Adapter& adapter = adapters[0];
+    const std::string suffix = key.substr(end);
+    if (suffix == ".lora_magnitude_vector") adapter.norms = std::make_shared<nn::Adapter::Norms>();
+    (suffix == ".lora_A.weight"   ? adapter.down
+     : suffix == ".lora_B.weight" ? adapter.up
+                                  : adapter.magnitude) = copy;
     return copy;
   }
 
@@ -231,10 +238,11 @@ struct Nearness {
   at::ScalarType dtype;
   double all, each;
 };
-/// Measured: 1.2e-6 at most in fp32; in bf16 1.4e-2 in the middle and 2.6e-2 at most, which is what
+/// Measured: 1.2e-6 at most in fp32; in bf16 1.4e-2 in the middle and 3.5e-2 at most (of a
+/// network that predicts the picture, 2.6e-2 of the others), which is what
 /// networks of 8 channels round (losses stay within 2e-2); a single small tensor was 0.3 apart on
 /// a processor without arithmetic in bf16.
-constexpr Nearness kFp32{at::kFloat, 1e-5, 1e-4}, kBf16{at::kBFloat16, 3e-2, 0.5};
+constexpr Nearness kFp32{at::kFloat, 1e-5, 1e-4}, kBf16{at::kBFloat16, 4e-2, 0.5};
 
 void expectNear(const Trainer& trainer,
                 const Losses& losses,
@@ -299,10 +307,14 @@ std::string nameOf(const testing::TestParamInfo<Case>& test) {
 INSTANTIATE_TEST_SUITE_P(All, GradientTest, testing::ValuesIn(modelCases()), nameOf);
 
 /// Every combination of what a loss can be made of, per method and prediction.
-class LossOracleTest : public testing::TestWithParam<std::tuple<api::Method, nn::PredictionType>> {
-};
+enum class Trained { Full, Lora, Dora };
+class LossOracleTest : public testing::TestWithParam<std::tuple<Trained, nn::PredictionType>> {};
 
-std::vector<Case> lossCases(api::Method method, nn::PredictionType prediction) {
+std::vector<Case> lossCases(Trained trained, nn::PredictionType prediction) {
+  const api::Method method = trained == Trained::Full ? api::Method::Full : api::Method::Lora;
+  // What DoRA trains meets the same losses: without what it cannot change.
+  const bool dora = trained == Trained::Dora;
+  const auto adapter = dora ? api::LoraKind::Dora : api::LoraKind::Lora;
   std::vector<Case> cases;
   for (const bool withClass : {false, true})
     for (const bool masks : {false, true})
@@ -312,11 +324,22 @@ std::vector<Case> lossCases(api::Method method, nn::PredictionType prediction) {
                                        api::LossWeighting::MinSnr,
                                        api::LossWeighting::Debiased,
                                        api::LossWeighting::P2}) {
-            Case test{method, withClass, accumulation, Tiny::Noise, false, masks, {}, prediction};
+            if (dora && (kind == api::LossKind::Huber || weighting > api::LossWeighting::MinSnr))
+              continue;
+            Case test{method,
+                      withClass,
+                      accumulation,
+                      Tiny::Noise,
+                      false,
+                      masks,
+                      {},
+                      prediction,
+                      adapter};
             test.loss.kind = kind;
             test.loss.weighting = weighting;
             cases.push_back(test);
           }
+  if (dora) return cases;
   // Every number away from its default, and noise that the target knows and does not know.
   Case odd{method, true, 1, Tiny::Noise, false, true, {}, prediction};
   odd.loss.kind = api::LossKind::Huber;
@@ -340,23 +363,26 @@ std::string describe(const Case& test) {
 }
 
 TEST_P(LossOracleTest, EveryCombinationEqualsAnFp64Reference) {
-  const auto& [method, prediction] = GetParam();
-  for (const Case& test : lossCases(method, prediction)) {
+  const auto& [trained, prediction] = GetParam();
+  for (const Case& test : lossCases(trained, prediction)) {
     SCOPED_TRACE(describe(test));
     expectOracle(test, {kFp32, kBf16});
   }
 }
 std::string oracleName(const testing::TestParamInfo<LossOracleTest::ParamType>& test) {
+  const auto trained = std::array{"Full", "Lora", "Dora"};
   const auto name = std::array{"Epsilon", "Velocity", "Sample"};
-  return std::string(api::enumName(std::get<0>(test.param))) +
+  return std::string(trained[static_cast<std::size_t>(std::get<0>(test.param))]) +
          name[static_cast<std::size_t>(std::get<1>(test.param))];
 }
-INSTANTIATE_TEST_SUITE_P(All,
-                         LossOracleTest,
-                         testing::Combine(testing::Values(api::Method::Full, api::Method::Lora),
-                                          testing::Values(nn::PredictionType::Epsilon,
-                                                          nn::PredictionType::VPrediction)),
-                         oracleName);
+INSTANTIATE_TEST_SUITE_P(
+    All,
+    LossOracleTest,
+    testing::Combine(testing::Values(Trained::Full, Trained::Lora, Trained::Dora),
+                     testing::Values(nn::PredictionType::Epsilon,
+                                     nn::PredictionType::VPrediction,
+                                     nn::PredictionType::Sample)),
+    oracleName);
 
 }  // namespace
 }  // namespace likeness::train::test

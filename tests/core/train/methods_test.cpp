@@ -5,9 +5,9 @@
 
 #include "core/generate/load_model.h"
 #include "core/nn/encode_text.h"
-#include "core/train/footprint.h"
 #include "core/train/train.h"
 #include "core/workspace/checkpoint_manifest.h"
+#include "core/workspace/training_need.h"
 #include "tests/core/train/driver/recipe.h"
 #include "tests/core/train/fixture.h"
 #include "tests/support/recording_reporter.h"
@@ -58,7 +58,7 @@ api::TrainRequest recipeOf(const Variant& variant) {
   recipe.training.maxGradNorm = 0;
   recipe.training.textEncoderLearningRate = 0;
   variant.change(recipe);
-  return completeRecipe(recipe, 16);
+  return workspace::completeRecipe(recipe, 16);
 }
 
 /// Everything that could be trained, under the names of Trainable.
@@ -102,7 +102,7 @@ TEST_P(MethodTest, ChangesWhatItMarksAndNothingElse) {
   }
   EXPECT_FALSE(marked.empty());
   EXPECT_EQ(changed(before, everything(setup)), marked);
-  EXPECT_EQ(trainedParameters(measureModel(setup.model.files), recipe), count);
+  EXPECT_EQ(workspace::trainedPart(setup.model.files.configs, recipe).parameters, count);
 }
 
 INSTANTIATE_TEST_SUITE_P(All,
@@ -176,7 +176,7 @@ TEST(Methods, TheWordIsLearnedBeforeTheWeights) {
   recipe.training.steps = 4;
   recipe.embedding.vectors = 2;
   recipe.embedding.part = 0.5;
-  TinyTraining setup(tinyModel(), completeRecipe(recipe, 16));
+  TinyTraining setup(tinyModel(), workspace::completeRecipe(recipe, 16));
   const auto begun = everything(setup);
   const auto first = setup.trainer.step(0);
   ASSERT_TRUE(first);
@@ -200,6 +200,29 @@ TEST(Methods, TheWordBeginsAsTheInitialWord) {
   ASSERT_EQ(vectors.size(0), 3);
   for (std::int64_t i = 0; i < 3; ++i)
     EXPECT_TRUE(vectors[i].equal(table[token[static_cast<std::size_t>(i) % token.size()]]));
+}
+
+TEST(Methods, EachSubjectsWordBeginsAsItsClass) {
+  auto recipe = tinyRecipe(Method::TextualInversion, false);
+  api::FurtherSubject& further = recipe.furtherSubjects.emplace_back();
+  further.subject.token = "zwx";
+  further.subject.classWord = "cat";
+  recipe.embedding.initialWord.clear();
+  recipe = workspace::completeRecipe(recipe, 16);
+  for (const Tiny tiny : {Tiny::Noise, Tiny::Xl}) {
+    TinyTraining setup(tinyModel(tiny), recipe);
+    const auto& encoder = setup.model.textEncoder;
+    const at::Tensor table =
+        encoder.store->parameters().at("text_model.embeddings.token_embedding.weight");
+    const auto weights = copyOfWeights(setup.trainer);
+    const bool xl = tiny == Tiny::Xl;
+    EXPECT_EQ(weights.size(), xl ? 4U : 2U);
+    for (const auto& [key, word] :
+         {std::pair(xl ? "embeddings.clip_l" : "embeddings.sks", recipe.subject.classWord.c_str()),
+          std::pair(xl ? "embeddings_2.clip_l" : "embeddings_2.zwx", "cat")})
+      EXPECT_TRUE(weights.at(key)[0].equal(table[setup.model.tokenizer.encode(word).front()]))
+          << key;
+  }
 }
 
 class MethodRun : public testing::Test {
@@ -237,6 +260,37 @@ TEST_F(MethodRun, OfAWordIsAModelThatKnowsIt) {
     };
     EXPECT_TRUE(differ("a photo of sks toy"));
     EXPECT_FALSE(differ("a photo of a toy"));
+  }
+}
+
+TEST_F(MethodRun, OfSeveralSubjectsKnowsAWordOfEach) {
+  for (const Tiny tiny : {Tiny::Noise, Tiny::Xl}) {
+    auto r = request(Method::TextualInversion, tiny);
+    r.runFolder = folder / std::to_string(static_cast<int>(tiny));
+    api::FurtherSubject& further = r.furtherSubjects.emplace_back();
+    further.subject.token = "zwx";
+    further.subject.classWord = "cat";
+    further.photos = {r.photos.back()};
+    r.photos.pop_back();
+    const auto trained = train(r, {}, reporter);
+    ASSERT_TRUE(trained) << api::message(trained.error()) << trained.error().detail;
+    const auto run =
+        generate::loadModel({r.runFolder.string(), "latest", {}}, {}, {}, r.compute, {});
+    ASSERT_TRUE(run) << api::message(run.error());
+    const auto contextOf = [&](const char* prompt) {
+      return nn::encodeText(run->model, {prompt}, {at::kFloat}).context;
+    };
+    const auto base = loadTiny(tinyModel(tiny));
+    EXPECT_TRUE(contextOf("a toy and a cat")
+                    .equal(nn::encodeText(base, {"a toy and a cat"}, {at::kFloat}).context));
+    for (const char* word : {"sks", "zwx"})
+      EXPECT_FALSE(contextOf(word).equal(nn::encodeText(base, {word}, {at::kFloat}).context))
+          << word;
+    EXPECT_FALSE(contextOf("sks").equal(contextOf("zwx")));
+    // Begun again from the files, it learns on.
+    r.training.steps += 2;
+    r.resume = true;
+    ASSERT_TRUE(train(r, {}, reporter));
   }
 }
 

@@ -7,11 +7,13 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "core/base/random.h"
 #include "core/tensor/random_tensor.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer_kernels.h"
+#include "core/workspace/training_need.h"
 #include "tests/core/train/optimizer_fixture.h"
 
 namespace likeness::train::test {
@@ -226,9 +228,8 @@ TEST(OptimizerTest, MemoryIsWhatTheStateTakes) {
         if (options.kind != OptimizerKind::ScheduleFree || !key.ends_with(".trained"))
           bytes += static_cast<std::int64_t>(tensor.nbytes());
     }
-    const std::int64_t predicted = optimizerBytesPer1000Parameters(options) * 1000;
-    EXPECT_GE(predicted, bytes - 64) << nameOf(options);
-    EXPECT_LE(predicted, bytes * 1.01 + 20000) << nameOf(options);
+    const std::int64_t predicted = workspace::optimizerBytes({1000, 1000}, options);
+    EXPECT_LE(std::abs(predicted - bytes), 64) << nameOf(options);
   }
 }
 

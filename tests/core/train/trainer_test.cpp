@@ -1,5 +1,6 @@
 // What a step changes, what its draws depend on, and how it stops.
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <limits>
@@ -221,6 +222,72 @@ TEST(TrainerTest, MixedPrecisionFollowsFp32) {
   EXPECT_NEAR(mixed.trainer.optimizer().gradientNorm().value,
               full.trainer.optimizer().gradientNorm().value,
               0.05 * full.trainer.optimizer().gradientNorm().value);
+}
+
+/// fp16 on LibTorch's operators: what GPUs without bf16 do, slowly.
+TEST(TrainerTest, InFp16TheLossIsScaledAndTheUpdateIsNot) {
+  const auto recipe = tinyRecipe(Method::Full, true);
+  TinyTraining full(tinyModel(), recipe), half(tinyModel(), recipe, at::kHalf);
+  for (std::int64_t step = 0; step < 20; ++step) {
+    const auto a = full.trainer.step(step), b = half.trainer.step(step);
+    ASSERT_TRUE(a && b);
+    ASSERT_FALSE(b->leftOut) << step;
+    EXPECT_NEAR(b->gradientNorm, a->gradientNorm, 0.05 * a->gradientNorm) << step;
+  }
+  EXPECT_NEAR(half.trainer.probe().subject, full.trainer.probe().subject, 0.01);
+  EXPECT_TRUE(half.trainer.state().contains("loss_scale"));
+  EXPECT_FALSE(full.trainer.state().contains("loss_scale"));
+}
+
+TEST(TrainerTest, GradientsThatOverflowFp16LowerTheScaleAndChangeNothing) {
+  auto recipe = tinyRecipe(Method::Full, true);
+  recipe.prior.weight = 1e4;
+  TinyTraining half(tinyModel(), recipe, at::kHalf);
+  const auto& parameters = half.trainer.optimizer().parameters();
+  const auto sum = [&] {
+    double total = 0;
+    for (const Trainable& p : parameters) total += p.value.sum().item<double>();
+    return total;
+  };
+  const double before = sum();
+  std::int64_t step = 0;
+  for (;; ++step) {
+    ASSERT_LT(step, 16) << "the scale does not fall";
+    const auto report = half.trainer.step(step);
+    ASSERT_TRUE(report) << api::message(report.error());
+    if (!report->leftOut) break;
+    EXPECT_EQ(sum(), before);
+  }
+  EXPECT_GT(step, 0) << "nothing overflowed";
+  EXPECT_NE(sum(), before);
+  const double scale = half.trainer.state().at("loss_scale")[0].item<double>();
+  EXPECT_EQ(scale, 65536 / std::pow(2, step));
+  // A resumed run goes on with it.
+  TinyTraining resumed(tinyModel(), recipe, at::kHalf);
+  ASSERT_TRUE(resumed.trainer.load(half.trainer.state()));
+  EXPECT_EQ(resumed.trainer.state().at("loss_scale")[0].item<double>(), scale);
+}
+
+TEST(LossScalerTest, FollowsTheGradients) {
+  LossScaler scaler(true, 3);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(scaler.leavesOut(true));
+  EXPECT_EQ(scaler.scale(), 131072);
+  EXPECT_FALSE(scaler.leavesOut(true));
+  EXPECT_TRUE(scaler.leavesOut(false));
+  EXPECT_EQ(scaler.scale(), 65536);
+  // The good ones count anew.
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(scaler.leavesOut(true));
+  EXPECT_EQ(scaler.scale(), 65536);
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(scaler.leavesOut(false));
+  EXPECT_EQ(scaler.scale(), 1);
+  EXPECT_FALSE(scaler.leavesOut(false)) << "that is an error";
+  LossScaler off(false);
+  EXPECT_FALSE(off.leavesOut(false));
+  EXPECT_EQ(off.scale(), 1);
+  tensor::StateDict damaged{{"loss_scale", at::tensor(std::vector<double>{-4, 0}, at::kDouble)}};
+  EXPECT_FALSE(scaler.load(damaged));
+  tensor::StateDict none;
+  EXPECT_FALSE(scaler.load(none));
 }
 
 TEST(TrainerTest, ClippingLimitsTheStepButReportsTheWholeNorm) {

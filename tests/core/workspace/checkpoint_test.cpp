@@ -92,7 +92,7 @@ TEST(Metrics, ReadBackExactly) {
                                         {1, Series::LearningRate, 5e-6},
                                         {1, Series::StepSeconds, 1e-300}};
   std::vector<MetricSample> second;
-  for (int s = 0; s <= static_cast<int>(Series::ClassDrift); ++s)
+  for (int s = 0; s <= static_cast<int>(Series::ClipPrompt); ++s)
     second.push_back({2, static_cast<Series>(s), s * 0.1});
   support::put(folder / "metrics.csv",
                metricsHeader() + metricsRow(1, first) + metricsRow(2, second) + "3,0.5,");

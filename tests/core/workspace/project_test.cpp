@@ -56,6 +56,10 @@ TEST_F(Projects, SavedPathsTravelWithTheFolder) {
                             project.folder / "photos/m.png"}};
   project.recipe.prior.folder = project.folder / "dogs";
   project.recipe.subject.classWord = "dog";
+  api::FurtherSubject& further = project.recipe.furtherSubjects.emplace_back();
+  further.photos = {
+      {project.folder / "photos/cat.jpg", {}, {}, false, project.folder / "photos/cat-mask.png"}};
+  further.classFolder = project.folder / "cats";
   project.recipe.runFolder = "somewhere";
   ASSERT_TRUE(m_workspace->saveProject(project));
   EXPECT_THAT(content(project.folder / "project.yaml"),
@@ -68,6 +72,10 @@ TEST_F(Projects, SavedPathsTravelWithTheFolder) {
   EXPECT_EQ(moved->recipe.photos[0].file, m_folder / "moved.likeness/photos/in.jpg");
   EXPECT_EQ(moved->recipe.photos[0].mask, m_folder / "moved.likeness/photos/m.png");
   EXPECT_EQ(moved->recipe.prior.folder, m_folder / "moved.likeness/dogs");
+  const api::FurtherSubject& cat = moved->recipe.furtherSubjects.at(0);
+  EXPECT_EQ(cat.photos[0].file, m_folder / "moved.likeness/photos/cat.jpg");
+  EXPECT_EQ(cat.photos[0].mask, m_folder / "moved.likeness/photos/cat-mask.png");
+  EXPECT_EQ(cat.classFolder, m_folder / "moved.likeness/cats");
   EXPECT_TRUE(moved->recipe.runFolder.empty());
 }
 

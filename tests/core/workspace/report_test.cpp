@@ -120,5 +120,33 @@ TEST(Report, StructureIsComparedNotPixels) {
   EXPECT_EQ(image::structureDistance(flat(9), picture(0, 64)), 1);
 }
 
+TEST(Report, TellsOfEverySubject) {
+  const support::TempFolder folder;
+  auto request = recipe(folder / "both");
+  request.photos.resize(2);
+  request.watch.samplePrompts = {"{subject} at sea", "a house"};
+  api::FurtherSubject& cat = request.furtherSubjects.emplace_back();
+  cat.subject.token = "zwx";
+  cat.subject.classWord = "cat";
+  cat.photos.resize(3);
+  makeRun(request, {});
+  fs::create_directories(request.runFolder / kSamplesFolder);
+  for (const std::int64_t sample : {0, 1, 2, 3})
+    ASSERT_TRUE(image::writePng(request.runFolder / sampleFile(0, sample), support::testImage()));
+  ASSERT_TRUE(image::writePng(request.runFolder / "class.png", support::testImage()));
+  support::put(request.runFolder / kInputsFile,
+               R"({"classPictures": [{"file": "class.png", "subject": 0},
+                   {"file": "class.png", "subject": 1}, {"file": "class.png", "subject": 1}]})");
+  ASSERT_TRUE(writeReport(request.runFolder));
+  const std::string html = support::content(request.runFolder / kReportFile);
+  for (const char* part : {"<h1>sks toy, zwx cat, run both</h1>",
+                           "<dt>Photos</dt><dd>5</dd>",
+                           "<th>sks toy at sea</th><th>zwx cat at sea</th><th>a house</th>",
+                           "The first of 1: a photo of toy",
+                           "The first of 2: a photo of cat"})
+    EXPECT_THAT(html, HasSubstr(part));
+  EXPECT_EQ(count(html, "src=\"data:image/webp;base64,"), 3U + 3);
+}
+
 }  // namespace
 }  // namespace likeness::workspace

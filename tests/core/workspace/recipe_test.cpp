@@ -1,14 +1,11 @@
-// Automatic values, comparison of recipes, and what a training is predicted to need.
-#include "core/train/recipe.h"
+// Automatic values, and comparison of recipes.
+#include "core/workspace/recipe.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
-#include "core/base/file_system.h"
-#include "core/train/footprint.h"
-
-namespace likeness::train {
+namespace likeness::workspace {
 namespace {
 
 api::TrainRequest someRequest() {
@@ -72,6 +69,27 @@ TEST(RecipeTest, OptionsOfTheOtherMethodDoNotMatter) {
   EXPECT_EQ(firstDifference(a, b), "");
   b.compute.dtype = api::DType::Bf16;
   EXPECT_EQ(firstDifference(a, b), "compute.dtype");
+}
+
+TEST(RecipeTest, FurtherSubjectsMatterLikeTheFirst) {
+  auto a = someRequest();
+  a.prior.classImages = 4;
+  api::FurtherSubject& further = a.furtherSubjects.emplace_back();
+  further.subject.token = "zwx";
+  further.subject.classWord = "cat";
+  auto b = a;
+  b.furtherSubjects[0].subject.name = "Mimi";
+  EXPECT_EQ(firstDifference(a, b), "") << "a name is shown only";
+  b.furtherSubjects[0].subject.token = "ohw";
+  EXPECT_EQ(firstDifference(a, b), "furtherSubjects[0].subject.token");
+  b = a;
+  b.furtherSubjects[0].classFolder = "cats";
+  EXPECT_EQ(firstDifference(a, b), "furtherSubjects[0].classFolder");
+  a.prior.classImages = b.prior.classImages = 0;
+  EXPECT_EQ(firstDifference(a, b), "");
+  b.furtherSubjects.clear();
+  EXPECT_NE(firstDifference(a, b), "");
+  EXPECT_NE(firstDifference(b, a), "");
 }
 
 /// Which option stands in the way of a continuation when it alone differs; "" = it is not looked
@@ -140,81 +158,5 @@ TEST(CompleteRecipe, IsValidForEveryMethod) {
     }
 }
 
-class FootprintTest : public testing::Test {
- protected:
-  const ModelSize starter =
-      measureModel(weights::openModel({base::findResources() / "starter"}).value());
-  api::TrainRequest recipe = completeRecipe(someRequest(), starter.resolution);
-};
-
-TEST_F(FootprintTest, SizesComeFromHeaders) {
-  EXPECT_EQ(starter.resolution, 128);
-  EXPECT_EQ(starter.latentFactor, 8);
-  EXPECT_GT(starter.unetParameters, 5 * starter.textParameters);
-  EXPECT_EQ(trainedParameters(starter, recipe), starter.unetParameters + starter.textParameters);
-  recipe.training.trainTextEncoder = false;
-  EXPECT_EQ(trainedParameters(starter, recipe), starter.unetParameters);
-  recipe.training.method = api::Method::Lora;
-  EXPECT_LT(trainedParameters(starter, recipe), starter.unetParameters / 10);
-}
-
-TEST_F(FootprintTest, GrowsWithWhatIsAsked) {
-  const auto mib = [&] { return trainingMiB(starter, recipe, at::kFloat); };
-  const auto full = mib();
-  recipe.training.batchSize = 8;
-  const auto batch = mib();
-  EXPECT_GT(batch, full);
-  recipe.training.method = api::Method::Lora;
-  const auto lora = mib();
-  EXPECT_LT(lora, batch);
-  recipe.training.resolution = 256;
-  EXPECT_GT(mib(), lora);
-}
-
-TEST_F(FootprintTest, KnowsWhatEachOptimizerKeeps) {
-  const auto of = [&](api::OptimizerKind kind, double ema) {
-    recipe.optimizer.kind = kind;
-    recipe.optimizer.ema = ema;
-    return std::pair(trainingMiB(starter, recipe, at::kFloat), checkpointBytes(starter, recipe));
-  };
-  using enum api::OptimizerKind;
-  EXPECT_GT(of(Prodigy, 0), of(AdamW, 0));
-  EXPECT_GT(of(AdamW, 0.9), of(AdamW, 0));
-  EXPECT_GT(of(AdamW, 0), of(Lion, 0));
-  EXPECT_GT(of(Lion, 0), of(AdamW8bit, 0));
-  EXPECT_GT(of(AdamW8bit, 0).second, of(Adafactor, 0).second);
-}
-
-TEST_F(FootprintTest, RefusalSaysWhatFits) {
-  recipe.training.batchSize = 64;
-  recipe.runFolder = ".";
-  recipe.compute.memoryLimit = trainingMiB(starter, recipe, at::kFloat) - 1;
-  auto refused = checkResources(starter, recipe, at::kCPU, at::kFloat);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, api::ErrorCode::NotEnoughMemory);
-  EXPECT_THAT(std::string(refused.error().value("fits")),
-              testing::MatchesRegex("A batch size of 1 \\([0-9]+ MiB\\) would fit"));
-  recipe.training.batchSize = 1;
-  recipe.compute.memoryLimit = trainingMiB(starter, recipe, at::kFloat) - 1;
-  refused = checkResources(starter, recipe, at::kCPU, at::kFloat);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(std::string(refused.error().value("fits")),
-              testing::MatchesRegex("A LoRA instead of full training \\([0-9]+ MiB\\) would fit"));
-  recipe.compute.memoryLimit = 1;
-  refused = checkResources(starter, recipe, at::kCPU, at::kFloat);
-  EXPECT_EQ(refused.error().value("fits"), "No smaller setting of this model would fit");
-  recipe.compute.memoryLimit = 0;
-  EXPECT_TRUE(checkResources(starter, recipe, at::kCPU, at::kFloat));
-}
-
-TEST_F(FootprintTest, TooSmallADiskIsRefused) {
-  recipe.runFolder = ".";
-  recipe.checkpoints.keep = 1'000'000'000;
-  const auto refused = checkResources(starter, recipe, at::kCPU, at::kFloat);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, api::ErrorCode::DiskFull);
-  EXPECT_NE(refused.error().value("needed"), "");
-}
-
 }  // namespace
-}  // namespace likeness::train
+}  // namespace likeness::workspace

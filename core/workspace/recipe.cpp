@@ -1,12 +1,12 @@
 // Automatic values and comparison of recipes.
-#include "core/train/recipe.h"
+#include "core/workspace/recipe.h"
 
 #include <algorithm>
 #include <initializer_list>
 #include <map>
 #include <set>
 
-namespace likeness::train {
+namespace likeness::workspace {
 namespace {
 
 /// Below these distances watching would cost more than a tenth of the time. Said in the options'
@@ -35,6 +35,15 @@ std::map<std::string, api::FieldValue> decisiveOptions(const api::TrainRequest& 
       if (!free.contains(key)) options.emplace(key, field.get(values));
     }
   });
+  for (std::size_t i = 0; i < request.furtherSubjects.size(); ++i) {
+    const std::string place = "furtherSubjects[" + std::to_string(i) + "].";
+    const api::FurtherSubject& further = request.furtherSubjects[i];
+    for (const auto& field : api::fields<api::SubjectOptions>())
+      if (field.key != "subjectName")
+        options.emplace(place + "subject." + std::string(field.key), field.get(further.subject));
+    if (request.prior.classImages > 0)
+      options.emplace(place + "classFolder", further.classFolder.string());
+  }
   // Options that this method does not look at.
   const auto ignore = [&](std::initializer_list<const char*> keys) {
     for (const char* key : keys) options.erase(key);
@@ -70,6 +79,17 @@ bool trainsTextEncoder(const api::TrainRequest& request) {
   return false;
 }
 
+bool isTrainedInFull(const api::TrainRequest& recipe,
+                     weights::NetworkKind network,
+                     const std::string& key) {
+  if (recipe.training.method != api::Method::Full) return false;
+  if (weights::isText(network)) return recipe.training.trainTextEncoder;
+  const auto& layers = recipe.training.layers;
+  return layers.empty() || std::ranges::any_of(layers, [&](const std::string& part) {
+           return key.find(part) != std::string::npos;
+         });
+}
+
 api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t modelResolution) {
   api::TrainRequest r = request;
   r.training.steps = api::plannedSteps(request);
@@ -82,7 +102,8 @@ api::TrainRequest completeRecipe(const api::TrainRequest& request, std::int64_t 
     // Pictures of the class say nothing of a word that their caption does not hold.
     r.prior.classImages = 0;
   }
-  if (r.embedding.vectors > 0 && r.embedding.initialWord.empty())
+  // Of several subjects each begins as its own class.
+  if (r.embedding.vectors > 0 && r.embedding.initialWord.empty() && r.furtherSubjects.empty())
     r.embedding.initialWord = r.subject.classWord;
   if (r.lora.alpha == 0) r.lora.alpha = static_cast<double>(r.lora.rank);
   if (r.watch.sampleEvery == 0)
@@ -101,4 +122,4 @@ std::string firstDifference(const api::TrainRequest& a, const api::TrainRequest&
   return {};
 }
 
-}  // namespace likeness::train
+}  // namespace likeness::workspace
