@@ -9,7 +9,7 @@
 namespace likeness::workspace {
 namespace {
 
-constexpr double kWidth = 640, kHeight = 220, kLeft = 56, kRight = 8, kTop = 8, kBottom = 22;
+constexpr double kWidth = 640, kHeight = 220, kLeft = 56, kRight = 16, kTop = 8, kBottom = 22;
 constexpr std::size_t kPoints = 400;  ///< of a line; more than a screen shows
 constexpr double kSmoothing = 40;
 
