@@ -192,13 +192,10 @@ at::Tensor VisionTower::embed(const api::Image& picture) const {
   const at::NoGradGuard noGradients;
   const auto& colours = m_config.clip ? vision::kClip : vision::kImageNet;
   const int side = static_cast<int>(m_config.imageSize);
-  api::Image square = image::cropAndResize(picture, {}, side, side);
-  if (!m_config.clip) {
-    const auto cut = image::cutOf(picture, {}, side, side);
-    const image::PixelRect middle{
-        cut.x + cut.width / 16, cut.y + cut.height / 16, cut.width * 7 / 8, cut.height * 7 / 8};
-    square = image::resizeCut(picture, middle, side, side);
-  }
+  image::PixelRect cut = image::cutOf(picture, {}, side, side);
+  if (!m_config.clip)
+    cut = {cut.x + cut.width / 16, cut.y + cut.height / 16, cut.width * 7 / 8, cut.height * 7 / 8};
+  const api::Image square = image::resizeCut(picture, cut, side, side);
   const auto row = [](const std::array<float, 3>& values) {
     return at::tensor(std::vector<float>(values.begin(), values.end())).view({1, 3, 1, 1});
   };

@@ -267,23 +267,11 @@ Ghost Pass::adapted(const std::string& module,
   inner.channels = rank;
   const std::int64_t down = weights::elementCount(parts.at("lora_A.weight")),
                      up = weights::elementCount(parts.at("lora_B.weight"));
-  const auto flopsOf = [&](std::int64_t matrix) {
-    return 2.0 * static_cast<double>(y.extent.places()) * static_cast<double>(matrix);
-  };
-  const auto product = [&](const Ghost& from, const Extent& to, std::int64_t matrix) {
-    const double flops = flopsOf(matrix);
-    return make({.out = to,
-                 .inputs = {&from},
-                 .keeps = {from.memory},
-                 .weights = matrix,
-                 .flops = flops,
-                 .flopsPerInput = flops,
-                 .flopsOfWeights = flops});
-  };
   Ghost moved;
   if (weight.size() == 2) {  // one operation
     const Memory kept = take(inner.values() * m_options.valueBytes);
-    const double flops = flopsOf(down + up);
+    const double flops =
+        2.0 * static_cast<double>(y.extent.places()) * static_cast<double>(down + up);
     moved = make({.out = y.extent,
                   .inputs = {&x},
                   .sharing = {&y},
@@ -293,11 +281,24 @@ Ghost Pass::adapted(const std::string& module,
                   .flopsPerInput = flops,
                   .flopsOfWeights = flops});
   } else {
-    const Ghost outer = product(product(x, inner, down), y.extent, up);
+    const Ghost outer = product(product(x, inner, rank, down), y.extent, y.extent.channels, up);
     moved = add(y, activation(outer, y.extent.channels, 0));
   }
   if (recipe->lora.kind != api::LoraKind::Dora) return moved;
   return decomposed(moved, weight[0], weights::elementCount(weight));
+}
+
+Ghost Pass::product(
+    const Ghost& from, Extent to, std::int64_t channels, std::int64_t matrix, double uses) {
+  to.channels = channels;
+  const double flops = 2.0 * static_cast<double>(to.places()) * uses * static_cast<double>(matrix);
+  return make({.out = to,
+               .inputs = {&from},
+               .keeps = {from.memory},
+               .weights = matrix,
+               .flops = flops,
+               .flopsPerInput = flops,
+               .flopsOfWeights = flops});
 }
 
 /// DoRA: times a factor for each output, whose norms need a copy of the changed weight.
@@ -315,31 +316,20 @@ Ghost Pass::decomposed(const Ghost& y, std::int64_t weights, std::int64_t matrix
 Ghost Pass::kronecker(const weights::TensorShapes& parts,
                       std::int64_t out,
                       const Ghost& x,
-                      Extent to) {
+                      const Extent& to) {
   const weights::Shape& first = parts.at("lokr_w1");
   const std::int64_t m = first[1], k = out / first[0];
-  const auto product =
-      [&](const Ghost& from, std::int64_t channels, std::int64_t matrix, double uses) {
-        to.channels = channels;
-        const double flops =
-            2.0 * static_cast<double>(to.places()) * uses * static_cast<double>(matrix);
-        return make({.out = to,
-                     .inputs = {&from},
-                     .keeps = {from.memory},
-                     .weights = matrix,
-                     .flops = flops,
-                     .flopsPerInput = flops,
-                     .flopsOfWeights = flops});
-      };
   const auto countOf = [&](const char* name) { return weights::elementCount(parts.at(name)); };
   const auto parted = static_cast<double>(m);
-  Ghost h = parts.contains("lokr_w2")
-                ? product(x, m * k, countOf("lokr_w2"), parted)
-                : product(product(x, m * parts.at("lokr_w2_a")[1], countOf("lokr_w2_b"), parted),
-                          m * k,
-                          countOf("lokr_w2_a"),
-                          parted);
-  h = product(activation(h, m * k, 0), out, countOf("lokr_w1"), static_cast<double>(k));
+  Ghost h =
+      parts.contains("lokr_w2")
+          ? product(x, to, m * k, countOf("lokr_w2"), parted)
+          : product(product(x, to, m * parts.at("lokr_w2_a")[1], countOf("lokr_w2_b"), parted),
+                    to,
+                    m * k,
+                    countOf("lokr_w2_a"),
+                    parted);
+  h = product(activation(h, m * k, 0), to, out, countOf("lokr_w1"), static_cast<double>(k));
   return activation(h, out, 0);
 }
 

@@ -124,8 +124,15 @@ class Pass {
                 const weights::Shape& weight,
                 const Ghost& x,
                 const Ghost& y);
+  /// By a trained matrix of so many values, `uses` times for each place of the output, which is
+  /// `to` with `channels`.
+  Ghost product(
+      const Ghost& from, Extent to, std::int64_t channels, std::int64_t matrix, double uses = 1);
   Ghost decomposed(const Ghost& y, std::int64_t weights, std::int64_t matrix);
-  Ghost kronecker(const weights::TensorShapes& parts, std::int64_t out, const Ghost& x, Extent to);
+  Ghost kronecker(const weights::TensorShapes& parts,
+                  std::int64_t out,
+                  const Ghost& x,
+                  const Extent& to);
   bool trains(const std::string& key) const;
   Memory take(std::int64_t bytes);
   void deposit(GradientSlot& slot, const Memory& gradient);

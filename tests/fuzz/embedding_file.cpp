@@ -3,13 +3,14 @@
 
 #include <cstdlib>
 
-#include "tests/fuzz/scratch_folder.h"
+#include "tests/support/temp_folder.h"
 
 using namespace likeness;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const fuzz::ScratchFolder folder;
-  const auto file = folder.write("word.safetensors", {reinterpret_cast<const char*>(data), size});
+  static const support::TempFolder folder;
+  const auto file =
+      support::put(folder / "word.safetensors", {reinterpret_cast<const char*>(data), size});
   const auto embedding = weights::openEmbedding(file);
   if (!embedding) return api::message(embedding.error()).empty() ? (std::abort(), 0) : 0;
   const auto& tensors = embedding->file.tensors();

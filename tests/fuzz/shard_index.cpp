@@ -2,17 +2,17 @@
 #include <cstdlib>
 
 #include "core/weights/stored_network.h"
-#include "tests/fuzz/scratch_folder.h"
+#include "tests/support/temp_folder.h"
 
 using namespace likeness;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const fuzz::ScratchFolder folder;
+  static const support::TempFolder folder;
   static const std::string header = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
-  static const auto shard = folder.write(
-      "a.safetensors",
+  static const auto shard = support::put(
+      folder / "a.safetensors",
       std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "abcd");
-  folder.write("diffusion_pytorch_model.safetensors.index.json",
+  support::put(folder / "diffusion_pytorch_model.safetensors.index.json",
                {reinterpret_cast<const char*>(data), size});
   const auto network =
       weights::openNetwork(folder.path(), weights::NetworkKind::UNet, {{"w", {1}}});

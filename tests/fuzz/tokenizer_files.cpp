@@ -3,20 +3,20 @@
 #include <cstdlib>
 
 #include "core/text/clip_tokenizer.h"
-#include "tests/fuzz/scratch_folder.h"
+#include "tests/support/temp_folder.h"
 
 using namespace likeness;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const fuzz::ScratchFolder two, one;
+  static const support::TempFolder two, one;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const auto zero = input.find('\0');
   const bool isOne = zero == std::string_view::npos;
   if (isOne) {
-    one.write("tokenizer.json", input);
+    support::put(one / "tokenizer.json", std::string(input));
   } else {
-    two.write("vocab.json", input.substr(0, zero));
-    two.write("merges.txt", input.substr(zero + 1));
+    support::put(two / "vocab.json", std::string(input.substr(0, zero)));
+    support::put(two / "merges.txt", std::string(input.substr(zero + 1)));
   }
   const auto tokenizer = text::ClipTokenizer::load(isOne ? one.path() : two.path());
   if (!tokenizer) return api::message(tokenizer.error()).empty() ? (std::abort(), 0) : 0;

@@ -5,6 +5,7 @@
 
 #include "ui/util/icons.h"
 #include "ui/util/palette.h"
+#include "ui/widgets/parts.h"
 
 namespace likeness::ui {
 namespace {
@@ -41,12 +42,8 @@ void ImageView::setBadge(const QString& text) {
 
 void ImageView::paintEvent(QPaintEvent*) {
   QPainter painter(this);
-  painter.setRenderHint(QPainter::Antialiasing);
-  painter.setRenderHint(QPainter::SmoothPixmapTransform);
   const Colours& c = Palette::colours();
-  QPainterPath well;
-  well.addRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
-  painter.fillPath(well, c.sunken);
+  const QPainterPath well = paintWell(painter, rect());
   if (property("dropping").toBool()) painter.strokePath(well, QPen(c.accent, 2));
   if (m_image.isNull()) {
     const QRect box(width() / 2 - 24, height() / 2 - 52, 48, 48);

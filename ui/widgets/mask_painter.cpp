@@ -104,13 +104,8 @@ class MaskCanvas : public QWidget {
  protected:
   void paintEvent(QPaintEvent*) override {
     QPainter painter(this);
-    painter.setRenderHint(QPainter::Antialiasing);
-    painter.setRenderHint(QPainter::SmoothPixmapTransform);
     const Colours& c = Palette::colours();
-    QPainterPath well;
-    well.addRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
-    painter.fillPath(well, c.sunken);
-    painter.setClipPath(well);
+    painter.setClipPath(paintWell(painter, rect()));
     painter.drawImage(target(), m_shown);
     if (!m_ring && !hasFocus()) return;
     // Two rings, one of which is seen on any ground.

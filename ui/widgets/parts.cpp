@@ -1,6 +1,8 @@
 #include "ui/widgets/parts.h"
 
 #include <QBoxLayout>
+#include <QPainter>
+#include <QPainterPath>
 #include <QResizeEvent>
 #include <QScrollArea>
 #include <QStyle>
@@ -104,6 +106,15 @@ QWidget* makeRow(std::initializer_list<QWidget*> widgets, int spacing) {
   layout->setSpacing(spacing);
   for (QWidget* widget : widgets) layout->addWidget(widget, layout->isEmpty() ? 1 : 0);
   return row;
+}
+
+QPainterPath paintWell(QPainter& painter, const QRect& rect) {
+  painter.setRenderHint(QPainter::Antialiasing);
+  painter.setRenderHint(QPainter::SmoothPixmapTransform);
+  QPainterPath well;
+  well.addRoundedRect(QRectF(rect).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
+  painter.fillPath(well, Palette::colours().sunken);
+  return well;
 }
 
 void setTone(QWidget* widget, const char* tone) {

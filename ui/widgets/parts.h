@@ -9,6 +9,9 @@
 #include <initializer_list>
 
 class QBoxLayout;
+class QPainter;
+class QPainterPath;
+class QRect;
 class QFormLayout;
 class QToolButton;
 class QVBoxLayout;
@@ -40,6 +43,8 @@ void addField(QBoxLayout* layout,
               int stretch = 0);
 /// Widgets beside each other without margins, as one field; the first takes the room.
 QWidget* makeRow(std::initializer_list<QWidget*> widgets, int spacing);
+/// The sunken ground that a picture lies in; smooth drawing is on afterwards. Its outline.
+QPainterPath paintWell(QPainter& painter, const QRect& rect);
 /// Colours a label by what it says: "", "warning", "error", "success".
 void setTone(QWidget* widget, const char* tone);
 

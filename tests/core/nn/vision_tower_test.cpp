@@ -5,32 +5,20 @@
 
 #include <fstream>
 
-#include "core/base/file_system.h"
-#include "core/weights/safetensors.h"
 #include "tests/core/nn/tiny.h"
 #include "tests/support/expect_within.h"
+#include "tests/support/vision_folder.h"
 
 namespace likeness::nn::test {
 namespace {
 
 namespace fs = std::filesystem;
-const fs::path kGolden = "tests/golden/networks/vision.safetensors";
 
 class VisionTowerTest : public testing::Test {
  protected:
   /// A folder as Hugging Face has it, of the golden `kind`, clip or vit.
   fs::path write(const std::string& kind) {
-    const fs::path to = m_folder / kind;
-    fs::copy(base::findResources() / "starter" / "tokenizer", to);
-    tensor::StateDict tensors;
-    for (const auto& [key, value] : m_golden)
-      if (key.starts_with(kind + "/")) tensors.emplace(key.substr(kind.size() + 1), value);
-    mustWrite(to / "model.safetensors", tensors);
-    std::ofstream(to / "config.json") << meta(kind + ".json");
-    return to;
-  }
-  std::string meta(const std::string& key) const {
-    return weights::SafetensorsFile::open(kGolden).value().metadata().at(key);
+    return support::writeVisionModel(kind, m_folder / kind);
   }
   VisionTower mustOpen(const fs::path& folder) {
     auto tower = VisionTower::open(folder, at::kCPU);
@@ -43,7 +31,7 @@ class VisionTowerTest : public testing::Test {
   }
 
   support::TempFolder m_folder;
-  const tensor::StateDict m_golden = mustRead(kGolden);
+  const tensor::StateDict m_golden = mustRead(support::kGoldenVision);
 };
 
 TEST_F(VisionTowerTest, SeesAndReadsAsTransformersDoes) {
@@ -54,7 +42,7 @@ TEST_F(VisionTowerTest, SeesAndReadsAsTransformersDoes) {
   support::expectWithin("clip_pictures", error(clip.forward(pixels), "clip_image"), 1e-5);
   support::expectWithin("dino_pictures", error(dino.forward(pixels), "vit"), 1e-5);
   const at::Tensor words = m_golden.at("output/clip_text");
-  const at::Tensor found = clip.embed(meta("prompt"));
+  const at::Tensor found = clip.embed(support::visionMeta("prompt"));
   support::expectWithin("clip_prompts", (found - words / words.norm()).norm().item<double>(), 1e-5);
   EXPECT_FALSE(dino.embed("a dog").defined());
 }

@@ -1,10 +1,8 @@
 // The user's vision models judge samples beside the photos.
 #include "core/train/likeness.h"
 
-#include <fstream>
-
-#include "core/weights/safetensors.h"
 #include "tests/core/train/job_fixture.h"
+#include "tests/support/vision_folder.h"
 
 namespace likeness::train::test {
 namespace {
@@ -15,17 +13,7 @@ class LikenessTest : public TrainTest {
  protected:
   /// A folder of the golden `kind`, clip or vit.
   fs::path model(const std::string& kind) const {
-    const fs::path golden = "tests/golden/networks/vision.safetensors", to = folder / kind;
-    fs::copy(base::findResources() / "starter" / "tokenizer", to);
-    const auto all = tensor::loadSafetensors(golden);
-    EXPECT_TRUE(all);
-    tensor::StateDict tensors;
-    for (const auto& [key, value] : *all)
-      if (key.starts_with(kind + "/")) tensors.emplace(key.substr(kind.size() + 1), value);
-    EXPECT_TRUE(tensor::saveSafetensors(to / "model.safetensors", tensors, {}));
-    std::ofstream(to / "config.json")
-        << weights::SafetensorsFile::open(golden).value().metadata().at(kind + ".json");
-    return to;
+    return support::writeVisionModel(kind, folder / kind);
   }
   std::map<Series, std::vector<std::int64_t>> judged() const {
     std::map<Series, std::vector<std::int64_t>> steps;
