@@ -6,9 +6,9 @@
 #include <QThreadPool>
 #include <QTranslator>
 
-#include "app/engine_loader.h"
 #include "core/base/file_system.h"
 #include "core/base/log.h"
+#include "core/remote/remote_engine.h"
 #include "core/workspace/workspace.h"
 #include "ui/util/convert.h"
 #include "ui/util/palette.h"
@@ -40,9 +40,7 @@ Application::Application(QApplication& qt, const Arguments& arguments)
         options.log = [](int level, std::string_view message) {
           base::log(static_cast<base::LogLevel>(level), message);
         };
-        auto engine = loadEngine(options);
-        if (!engine) return api::fail(engine.error());
-        return std::shared_ptr<api::Engine>(std::move(*engine));
+        return remote::startRemoteEngine(std::move(options));
       });
   m_window = std::make_unique<ui::MainWindow>(ui::Services{
       *m_workspace, *m_engine, *m_settings, m_dialogs, ui::fromPath(m_log.parent_path())});

@@ -436,15 +436,16 @@ void TrainPage::offerResume() {
   showJob();
   const api::RunSummary* run = m_training.unfinished();
   if (!run) return;
-  m_message->showOffer(
-      tr("Run %1 stopped at step %2 of %3.")
-          .arg(fromStd(run->name))
-          .arg(run->checkpoints.back())
-          .arg(run->steps),
-      tr("It continues exactly where it was saved."),
-      tr("Continue training"),
-      [this, copy = *run] { m_training.resume(copy); },
-      tr("Not now"));
+  // Why it failed must not go under in the offer.
+  const auto& error = m_training.job().error();
+  if (!error || m_message->sentence() != Texts::forError(*error).sentence)
+    m_message->showNote(tr("Run %1 stopped at step %2 of %3.")
+                            .arg(fromStd(run->name))
+                            .arg(run->checkpoints.back())
+                            .arg(run->steps),
+                        tr("It continues exactly where it was saved."));
+  m_message->offer(
+      tr("Continue training"), [this, copy = *run] { m_training.resume(copy); }, tr("Not now"));
 }
 
 void TrainPage::refillPlot() {
