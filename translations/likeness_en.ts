@@ -82,6 +82,13 @@
             <numerusform>%n more files were not opened.</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>Queue: %n job(s)</source>
+        <translation>
+            <numerusform>Queue: %n job</numerusform>
+            <numerusform>Queue: %n jobs</numerusform>
+        </translation>
+    </message>
 </context>
 <context>
     <name>likeness::ui::PhotosPage</name>
@@ -118,6 +125,40 @@
         <translation>
             <numerusform>%n left out</numerusform>
             <numerusform>%n left out</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::QueueDock</name>
+    <message numerus="yes">
+        <source>%n running</source>
+        <translation>
+            <numerusform>%n running</numerusform>
+            <numerusform>%n running</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n waiting</source>
+        <translation>
+            <numerusform>%n waiting</numerusform>
+            <numerusform>%n waiting</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::QueueModel</name>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>%n step</numerusform>
+            <numerusform>%n steps</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s): “%1”</source>
+        <translation>
+            <numerusform>%n picture: “%1”</numerusform>
+            <numerusform>%n pictures: “%1”</numerusform>
         </translation>
     </message>
 </context>

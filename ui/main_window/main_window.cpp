@@ -49,6 +49,7 @@ MainWindow::MainWindow(const Services& services, QWidget* parent)
       m_training(m_project, services.engine),
       m_generation(services.engine),
       m_export(services.engine),
+      m_queue(m_project, m_training, m_generation, services.requestText, services.settings),
       m_stack(new QStackedWidget),
       m_rail(new Rail),
       m_title(new TitleRow(m_project)),
@@ -59,9 +60,11 @@ MainWindow::MainWindow(const Services& services, QWidget* parent)
   setMinimumSize(1000, 640);
   resize(1240, 780);
   makePages();
+  makeDocks();
   makeMenus();
   connectModels();
   restoreGeometry(services.settings.value("geometry").toByteArray());
+  restoreState(services.settings.value("docks").toByteArray());
   showProject();
 }
 
@@ -115,6 +118,8 @@ void MainWindow::connectModels() {
     showPage(Page::Create);
   });
   connect(m_trainPage, &TrainPage::exportRequested, this, &MainWindow::showExport);
+  connect(m_trainPage, &TrainPage::queueRequested, this, &MainWindow::enqueueTraining);
+  connect(m_createPage, &CreatePage::queueRequested, this, &MainWindow::enqueuePictures);
   connect(m_trainPage, &TrainPage::pictureChosen, this, [this](const QString& file) {
     showPage(Page::Create);
     m_createPage->beginFrom(file);
@@ -260,6 +265,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
          0});
     if (answer == 2) return;
     m_closeWhenDone = true;
+    m_queue.hold();
     if (answer == 0)
       m_training.stop();
     else
@@ -280,7 +286,9 @@ void MainWindow::closeEvent(QCloseEvent* event) {
       return event->ignore();
     }
   }
+  m_queue.hold();
   m_services.settings.setValue("geometry", saveGeometry());
+  m_services.settings.setValue("docks", saveState());
   event->accept();
 }
 

@@ -69,6 +69,13 @@ void MainWindow::makeMenus() {
                                 tr("&Next action of this page"),
                                 QKeySequence(Qt::CTRL | Qt::Key_Return),
                                 [this] { runCurrent(); });
+  m_projectActions << addAction(view,
+                                "actionEnqueue",
+                                tr("&Add it to the queue"),
+                                QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Return),
+                                [this] { enqueueCurrent(); });
+  view->addSeparator();
+  addDockActions(view);
   view->addSeparator();
   addThemes(view->addMenu(tr("&Look")));
 

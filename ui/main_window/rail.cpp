@@ -48,6 +48,8 @@ Rail::Rail(QWidget* parent) : QFrame(parent), m_group(new QButtonGroup(this)) {
   });
 }
 
+void Rail::addFoot(QWidget* widget) { layout()->addWidget(widget); }
+
 void Rail::setCurrent(Page page) { m_group->button(static_cast<int>(page))->setChecked(true); }
 
 void Rail::setNote(Page page, const QString& note) {

@@ -17,6 +17,8 @@ class Rail : public QFrame {
   void setCurrent(Page page);
   /// "5, 1 to check"; empty for nothing.
   void setNote(Page page, const QString& note);
+  /// Under the pages, at the lower end; latest lowest.
+  void addFoot(QWidget* widget);
 
  Q_SIGNALS:
   void chosen(Page page);

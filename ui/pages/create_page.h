@@ -33,9 +33,12 @@ class CreatePage : public QWidget {
   void focusPrompt();
   /// New pictures begin from this file.
   void beginFrom(const QString& picture);
+  /// What the fields say, for the queue.
+  void enqueue();
 
  Q_SIGNALS:
   void exportRequested();
+  void queueRequested(const likeness::api::GenerateRequest& request);
 
  private:
   QWidget* makeControls();
@@ -48,6 +51,8 @@ class CreatePage : public QWidget {
   void showHistory(int row);
   QString shownFile() const;  ///< of the picture in the large view; empty when it was not written
   void generate();
+  /// The request of a click; nothing when there is none.
+  std::optional<api::GenerateRequest> takeRequest();
   void follow();
   void save();
   void paintMask();
@@ -69,7 +74,7 @@ class CreatePage : public QWidget {
   QString m_painted;  ///< the picture under the painter
   PictureStrip* m_history;
   QLabel* m_status;
-  QPushButton *m_generate, *m_cancel, *m_save, *m_folder;
+  QPushButton *m_generate, *m_cancel, *m_queue, *m_save, *m_folder;
   QAction *m_begin, *m_settings;
   QProgressBar* m_progress;
   int m_shown = -1;  ///< row of the history in the large view
