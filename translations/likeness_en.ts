@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>Library</name>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>%n step</numerusform>
+            <numerusform>%n steps</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::CreateControls</name>
     <message numerus="yes">
         <source>Expert: %n option(s)</source>
@@ -63,6 +73,30 @@
         <translation>
             <numerusform>%n more in the copied report</numerusform>
             <numerusform>%n more in the copied report</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::LibraryPage</name>
+    <message numerus="yes">
+        <source>%n thing(s) moved to the trash.</source>
+        <translation>
+            <numerusform>%n thing moved to the trash.</numerusform>
+            <numerusform>%n things moved to the trash.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n chosen</source>
+        <translation>
+            <numerusform>%n chosen</numerusform>
+            <numerusform>%n chosen</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Move %n thing(s) to the trash?</source>
+        <translation>
+            <numerusform>Move %n thing to the trash?</numerusform>
+            <numerusform>Move %n things to the trash?</numerusform>
         </translation>
     </message>
 </context>

@@ -5,6 +5,7 @@
 
 #include "ui/main_window/rail.h"
 #include "ui/models/generation_model.h"
+#include "ui/models/library.h"
 #include "ui/models/photos_model.h"
 #include "ui/models/queue_model.h"
 #include "ui/models/training_model.h"
@@ -21,6 +22,7 @@ class CreatePage;
 class Desktop;
 class DialogService;
 class Dock;
+class LibraryPage;
 class LogModel;
 class MessageBar;
 class PhotosPage;
@@ -54,6 +56,7 @@ class MainWindow : public QMainWindow {
   TrainingModel& training() { return m_training; }
   GenerationModel& generation() { return m_generation; }
   QueueModel& queue() { return m_queue; }
+  Library& library() { return m_library; }
   Page currentPage() const { return m_page; }
   void showPage(Page page);
 
@@ -103,6 +106,7 @@ class MainWindow : public QMainWindow {
   GenerationModel m_generation;
   Job m_export;
   QueueModel m_queue;
+  Library m_library;
   Page m_page = Page::Photos;
   bool m_closeWhenDone = false;
 
@@ -117,6 +121,7 @@ class MainWindow : public QMainWindow {
   PhotosPage* m_photosPage = nullptr;
   TrainPage* m_trainPage = nullptr;
   CreatePage* m_createPage = nullptr;
+  LibraryPage* m_libraryPage = nullptr;
   QList<QAction*> m_projectActions;  ///< need an open project
 };
 

@@ -55,8 +55,9 @@ void MainWindow::makeMenus() {
   QMenu* view = menuBar()->addMenu(tr("&View"));
   const std::pair<const char*, QString> pages[] = {{"actionPhotos", tr("&Photos")},
                                                    {"actionTrain", tr("&Train")},
-                                                   {"actionCreate", tr("&Create")}};
-  for (int i = 0; i < 3; ++i) {
+                                                   {"actionCreate", tr("&Create")},
+                                                   {"actionLibrary", tr("L&ibrary")}};
+  for (int i = 0; i < 4; ++i) {
     m_projectActions << addAction(view,
                                   pages[i].first,
                                   pages[i].second,

@@ -49,6 +49,7 @@ class TrainingModel : public QObject {
   void stop() { m_job.stop(); }
 
   const std::vector<api::RunSummary>& runs() const { return m_runs; }
+  void refresh() { refreshRuns(false); }  ///< runs have come or gone on disk
   /// The latest run when it was not finished and has a checkpoint.
   const api::RunSummary* unfinished() const;
   /// Of the run shown or under way.

@@ -33,6 +33,8 @@ class CreatePage : public QWidget {
   void focusPrompt();
   /// New pictures begin from this file.
   void beginFrom(const QString& picture);
+  /// As when they are dropped: a picture of ours brings its settings back.
+  void takeDrop(const QStringList& files);
   /// What the fields say, for the queue.
   void enqueue();
 
@@ -59,7 +61,6 @@ class CreatePage : public QWidget {
   /// Keeps the mask and shows the pictures again. False when it could not be written.
   bool finishMask();
   void closePainter();
-  void takeDrop(const QStringList& files);
   /// The fields say again what a picture was made with.
   void restore(const QString& file, const api::GenerateRequest& made);
 
