@@ -8,6 +8,7 @@
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
+#include "core/config/config.h"
 #include "core/remote/remote_engine.h"
 #include "core/workspace/workspace.h"
 #include "ui/util/convert.h"
@@ -28,22 +29,38 @@ std::unique_ptr<QSettings> makeSettings() {
 
 Application::Application(QApplication& qt, const Arguments& arguments)
     : m_settings(makeSettings()) {
+  base::setLogReceiver([this](base::LogLevel level, std::string_view message) {
+    m_logLines.add(static_cast<ui::LogLevel>(level), message);
+  });
   m_log = base::startLogging(base::defaultLogFolder(), false);
   translate(qt);
   ui::setUp(qt);
   ui::Palette::instance().start(*m_settings);
   m_workspace = workspace::makeWorkspace(base::findResources());
   m_engine = std::make_unique<ui::EngineBridge>(
-      [resources = m_workspace->resources()]() -> api::Result<std::shared_ptr<api::Engine>> {
+      [resources = m_workspace->resources(),
+       device = m_device]() -> api::Result<std::shared_ptr<api::Engine>> {
         api::EngineOptions options;
         options.resources = resources;
         options.log = [](int level, std::string_view message) {
           base::log(static_cast<base::LogLevel>(level), message);
         };
-        return remote::startRemoteEngine(std::move(options));
+        auto engine = remote::startRemoteEngine(std::move(options));
+        if (!engine) return api::fail(engine.error());
+        device->take((*engine)->devices());
+        return *engine;
       });
   m_window = std::make_unique<ui::MainWindow>(ui::Services{
-      *m_workspace, *m_engine, *m_settings, m_dialogs, ui::fromPath(m_log.parent_path())});
+      *m_workspace,
+      *m_engine,
+      *m_settings,
+      m_dialogs,
+      m_desktop,
+      m_logLines,
+      ui::fromPath(m_log.parent_path()),
+      [device = m_device] { return machineState(*device); },
+      {[](const api::GenerateRequest& request) { return config::toJson(request); },
+       [](const std::string& text) { return config::generateRequestFromJson(text, "queue"); }}});
   if (!arguments.size.isEmpty()) m_window->resize(arguments.size);
   m_window->show();
   if (!arguments.widgetMap.isEmpty())
@@ -56,6 +73,7 @@ Application::~Application() {
   m_window.reset();
   m_engine.reset();
   QThreadPool::globalInstance()->waitForDone();
+  base::setLogReceiver({});
 }
 
 void Application::translate(QApplication& qt) {

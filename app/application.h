@@ -6,9 +6,12 @@
 #include <filesystem>
 #include <memory>
 
+#include "app/machine_state.h"
 #include "app/widget_map.h"
 #include "ui/dialogs/dialog_service.h"
 #include "ui/main_window/main_window.h"
+#include "ui/models/log_model.h"
+#include "ui/util/desktop.h"
 
 class QApplication;
 class QTranslator;
@@ -30,10 +33,13 @@ class Application {
  private:
   void translate(QApplication& qt);
 
+  ui::LogModel m_logLines;
   std::filesystem::path m_log;
   std::unique_ptr<QSettings> m_settings;
   std::unique_ptr<api::Workspace> m_workspace;
   ui::DialogService m_dialogs;
+  ui::Desktop m_desktop;
+  std::shared_ptr<ComputeDevice> m_device = std::make_shared<ComputeDevice>();
   std::unique_ptr<ui::EngineBridge> m_engine;
   std::unique_ptr<ui::MainWindow> m_window;
   std::unique_ptr<WidgetMap> m_widgetMap;

@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>Library</name>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>%n step</numerusform>
+            <numerusform>%n steps</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::CreateControls</name>
     <message numerus="yes">
         <source>Expert: %n option(s)</source>
@@ -67,6 +77,30 @@
     </message>
 </context>
 <context>
+    <name>likeness::ui::LibraryPage</name>
+    <message numerus="yes">
+        <source>%n thing(s) moved to the trash.</source>
+        <translation>
+            <numerusform>%n thing moved to the trash.</numerusform>
+            <numerusform>%n things moved to the trash.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n chosen</source>
+        <translation>
+            <numerusform>%n chosen</numerusform>
+            <numerusform>%n chosen</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Move %n thing(s) to the trash?</source>
+        <translation>
+            <numerusform>Move %n thing to the trash?</numerusform>
+            <numerusform>Move %n things to the trash?</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::MainWindow</name>
     <message numerus="yes">
         <source>%n to check</source>
@@ -80,6 +114,13 @@
         <translation>
             <numerusform>%n more file was not opened.</numerusform>
             <numerusform>%n more files were not opened.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Queue: %n job(s)</source>
+        <translation>
+            <numerusform>Queue: %n job</numerusform>
+            <numerusform>Queue: %n jobs</numerusform>
         </translation>
     </message>
 </context>
@@ -118,6 +159,40 @@
         <translation>
             <numerusform>%n left out</numerusform>
             <numerusform>%n left out</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::QueueDock</name>
+    <message numerus="yes">
+        <source>%n running</source>
+        <translation>
+            <numerusform>%n running</numerusform>
+            <numerusform>%n running</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n waiting</source>
+        <translation>
+            <numerusform>%n waiting</numerusform>
+            <numerusform>%n waiting</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::QueueModel</name>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>%n step</numerusform>
+            <numerusform>%n steps</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s): “%1”</source>
+        <translation>
+            <numerusform>%n picture: “%1”</numerusform>
+            <numerusform>%n pictures: “%1”</numerusform>
         </translation>
     </message>
 </context>

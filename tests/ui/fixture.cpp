@@ -17,6 +17,7 @@
 #include <QUrl>
 
 #include "core/base/file_system.h"
+#include "core/config/config.h"
 #include "core/weights/safetensors.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/metrics_file.h"
@@ -31,7 +32,13 @@ namespace likeness::support {
 
 using namespace ui;
 
+bool FakeDesktop::moveToTrash(const QString& path) {
+  return QDir().mkpath(m_trash) &&
+         QFile::rename(path, QDir(m_trash).filePath(QFileInfo(path).fileName()));
+}
+
 WindowFixture::WindowFixture() {
+  desktop = std::make_unique<FakeDesktop>(path("trash"));
   settings = std::make_unique<QSettings>(path("settings.ini"), QSettings::IniFormat);
   workspace = workspace::makeWorkspace(base::findResources());
   restart();
@@ -50,8 +57,17 @@ void WindowFixture::restart() {
     if (engineError) return api::fail(*engineError);
     return std::static_pointer_cast<api::Engine>(engine);
   });
-  window =
-      std::make_unique<MainWindow>(Services{*workspace, *bridge, *settings, dialogs, path("log")});
+  window = std::make_unique<MainWindow>(Services{
+      *workspace,
+      *bridge,
+      *settings,
+      dialogs,
+      *desktop,
+      log,
+      path("log"),
+      [this] { return machine; },
+      {[](const api::GenerateRequest& request) { return config::toJson(request); },
+       [](const std::string& text) { return config::generateRequestFromJson(text, "queue"); }}});
   window->resize(1240, 780);
   window->show();
   if (!QTest::qWaitForWindowExposed(window.get())) qFatal("the window does not show");

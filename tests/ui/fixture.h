@@ -12,6 +12,8 @@
 #include "tests/support/fake_engine.h"
 #include "ui/dialogs/dialog_service.h"
 #include "ui/main_window/main_window.h"
+#include "ui/models/log_model.h"
+#include "ui/util/desktop.h"
 
 namespace likeness::support {
 
@@ -43,6 +45,23 @@ class FakeDialogs : public ui::DialogService {
   QStringList nextPhotos, nextModels;
   int nextAnswer = 0;
   std::vector<ui::Question> questions;
+};
+
+/// Records what the desktop was told; its trash is a folder.
+class FakeDesktop : public ui::Desktop {
+ public:
+  explicit FakeDesktop(QString trash) : m_trash(std::move(trash)) {}
+  void notify(const QString& title, const QString& text) override {
+    notes.push_back(title + QLatin1Char('\n') + text);
+  }
+  void keepAwake(bool awake) override { keptAwake = awake; }
+  bool moveToTrash(const QString& path) override;
+
+  QStringList notes;
+  bool keptAwake = false;
+
+ private:
+  QString m_trash;
 };
 
 class WindowFixture {
@@ -95,6 +114,9 @@ class WindowFixture {
   int enginesMade = 0;
   std::optional<api::Error> engineError;
   FakeDialogs dialogs;
+  ui::MachineState machine{"Test(R) processor CPU @ 2.00GHz", 200, 500, 4096};
+  ui::LogModel log;
+  std::unique_ptr<FakeDesktop> desktop;
   std::unique_ptr<QSettings> settings;
   std::unique_ptr<api::Workspace> workspace;
   std::unique_ptr<ui::EngineBridge> bridge;

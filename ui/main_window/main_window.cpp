@@ -13,6 +13,7 @@
 #include "ui/dialogs/inspect_dialog.h"
 #include "ui/main_window/title_row.h"
 #include "ui/pages/create_page.h"
+#include "ui/pages/library_page.h"
 #include "ui/pages/photos_page.h"
 #include "ui/pages/start_page.h"
 #include "ui/pages/train_page.h"
@@ -49,6 +50,8 @@ MainWindow::MainWindow(const Services& services, QWidget* parent)
       m_training(m_project, services.engine),
       m_generation(services.engine),
       m_export(services.engine),
+      m_queue(m_project, m_training, m_generation, services.requestText, services.settings),
+      m_library(m_project, m_export, services.settings, services.desktop),
       m_stack(new QStackedWidget),
       m_rail(new Rail),
       m_title(new TitleRow(m_project)),
@@ -59,9 +62,11 @@ MainWindow::MainWindow(const Services& services, QWidget* parent)
   setMinimumSize(1000, 640);
   resize(1240, 780);
   makePages();
+  makeDocks();
   makeMenus();
   connectModels();
   restoreGeometry(services.settings.value("geometry").toByteArray());
+  restoreState(services.settings.value("docks").toByteArray());
   showProject();
 }
 
@@ -72,9 +77,11 @@ void MainWindow::makePages() {
   m_photosPage = new PhotosPage(m_project, m_photos, m_services.dialogs);
   m_trainPage = new TrainPage(m_project, m_training);
   m_createPage = new CreatePage(m_project, m_training, m_generation, m_services.dialogs);
+  m_libraryPage = new LibraryPage(m_project, m_training, m_library, m_services.dialogs);
   for (QWidget* page : {static_cast<QWidget*>(m_photosPage),
                         static_cast<QWidget*>(m_trainPage),
                         static_cast<QWidget*>(m_createPage),
+                        static_cast<QWidget*>(m_libraryPage),
                         static_cast<QWidget*>(m_start)})
     m_stack->addWidget(page);
   auto* messageBox = new QVBoxLayout;
@@ -115,9 +122,19 @@ void MainWindow::connectModels() {
     showPage(Page::Create);
   });
   connect(m_trainPage, &TrainPage::exportRequested, this, &MainWindow::showExport);
+  connect(m_trainPage, &TrainPage::queueRequested, this, &MainWindow::enqueueTraining);
+  connect(m_createPage, &CreatePage::queueRequested, this, &MainWindow::enqueuePictures);
   connect(m_trainPage, &TrainPage::pictureChosen, this, [this](const QString& file) {
     showPage(Page::Create);
     m_createPage->beginFrom(file);
+  });
+  connect(&m_queue, &QueueModel::ended, this, [this] {
+    if (m_page == Page::Library) m_library.refresh();
+  });
+  connect(m_libraryPage, &LibraryPage::projectRequested, this, &MainWindow::openProject);
+  connect(m_libraryPage, &LibraryPage::pictureChosen, this, [this](const QString& file) {
+    showPage(Page::Create);
+    m_createPage->takeDrop({file});
   });
   connect(&m_project, &ProjectModel::opened, this, &MainWindow::showProject);
   connect(&m_project, &ProjectModel::saveFailed, this, [this](const api::Error& error) {
@@ -177,6 +194,7 @@ void MainWindow::showPage(Page page) {
   if (page == Page::Photos) m_photosPage->grid().setFocus();
   if (page == Page::Train) m_trainPage->focusStart();
   if (page == Page::Create) m_createPage->focusPrompt();
+  if (page == Page::Library) m_libraryPage->focusShelf();
 }
 
 void MainWindow::tell(const api::Result<void>& result) {
@@ -260,6 +278,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
          0});
     if (answer == 2) return;
     m_closeWhenDone = true;
+    m_queue.hold();
     if (answer == 0)
       m_training.stop();
     else
@@ -280,7 +299,9 @@ void MainWindow::closeEvent(QCloseEvent* event) {
       return event->ignore();
     }
   }
+  m_queue.hold();
   m_services.settings.setValue("geometry", saveGeometry());
+  m_services.settings.setValue("docks", saveState());
   event->accept();
 }
 

@@ -5,19 +5,28 @@
 
 #include "ui/main_window/rail.h"
 #include "ui/models/generation_model.h"
+#include "ui/models/library.h"
 #include "ui/models/photos_model.h"
+#include "ui/models/queue_model.h"
 #include "ui/models/training_model.h"
+#include "ui/util/machine_state.h"
 
 class QMenu;
 class QSettings;
 class QStackedWidget;
+class QToolButton;
 
 namespace likeness::ui {
 
 class CreatePage;
+class Desktop;
 class DialogService;
+class Dock;
+class LibraryPage;
+class LogModel;
 class MessageBar;
 class PhotosPage;
+class QueueDock;
 class StartPage;
 class TitleRow;
 class TrainPage;
@@ -28,7 +37,11 @@ struct Services {
   EngineBridge& engine;
   QSettings& settings;
   DialogService& dialogs;
+  Desktop& desktop;
+  LogModel& log;
   QString logFolder;
+  MachineStateSource machine;
+  RequestText requestText;
 };
 
 class MainWindow : public QMainWindow {
@@ -42,6 +55,8 @@ class MainWindow : public QMainWindow {
   PhotosModel& photos() { return m_photos; }
   TrainingModel& training() { return m_training; }
   GenerationModel& generation() { return m_generation; }
+  QueueModel& queue() { return m_queue; }
+  Library& library() { return m_library; }
   Page currentPage() const { return m_page; }
   void showPage(Page page);
 
@@ -53,6 +68,7 @@ class MainWindow : public QMainWindow {
 
  private:
   void makePages();
+  void makeDocks();
   void makeMenus();
   QAction* addAction(QMenu* menu,
                      const char* name,
@@ -61,9 +77,16 @@ class MainWindow : public QMainWindow {
                      std::function<void()> act);
   void fillRecent(QMenu* menu);
   void addThemes(QMenu* menu);
+  void addDockActions(QMenu* menu);
   void connectModels();
   void showProject();
   void showNotes();
+  void showQueueNote();
+  /// Puts what this page would begin behind what waits.
+  void enqueueCurrent();
+  void enqueueTraining();
+  void enqueuePictures(const api::GenerateRequest& request);
+  void tellEnd(const QueueEntry& entry);
   void tell(const api::Result<void>& result);
   void newProject();
   void newSample();
@@ -82,6 +105,8 @@ class MainWindow : public QMainWindow {
   TrainingModel m_training;
   GenerationModel m_generation;
   Job m_export;
+  QueueModel m_queue;
+  Library m_library;
   Page m_page = Page::Photos;
   bool m_closeWhenDone = false;
 
@@ -89,10 +114,14 @@ class MainWindow : public QMainWindow {
   Rail* m_rail;
   TitleRow* m_title;
   MessageBar* m_message;
+  QueueDock* m_queueDock = nullptr;
+  Dock* m_logDock = nullptr;
+  QToolButton* m_queueButton = nullptr;
   StartPage* m_start = nullptr;
   PhotosPage* m_photosPage = nullptr;
   TrainPage* m_trainPage = nullptr;
   CreatePage* m_createPage = nullptr;
+  LibraryPage* m_libraryPage = nullptr;
   QList<QAction*> m_projectActions;  ///< need an open project
 };
 

@@ -55,8 +55,9 @@ void MainWindow::makeMenus() {
   QMenu* view = menuBar()->addMenu(tr("&View"));
   const std::pair<const char*, QString> pages[] = {{"actionPhotos", tr("&Photos")},
                                                    {"actionTrain", tr("&Train")},
-                                                   {"actionCreate", tr("&Create")}};
-  for (int i = 0; i < 3; ++i) {
+                                                   {"actionCreate", tr("&Create")},
+                                                   {"actionLibrary", tr("L&ibrary")}};
+  for (int i = 0; i < 4; ++i) {
     m_projectActions << addAction(view,
                                   pages[i].first,
                                   pages[i].second,
@@ -69,6 +70,13 @@ void MainWindow::makeMenus() {
                                 tr("&Next action of this page"),
                                 QKeySequence(Qt::CTRL | Qt::Key_Return),
                                 [this] { runCurrent(); });
+  m_projectActions << addAction(view,
+                                "actionEnqueue",
+                                tr("&Add it to the queue"),
+                                QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Return),
+                                [this] { enqueueCurrent(); });
+  view->addSeparator();
+  addDockActions(view);
   view->addSeparator();
   addThemes(view->addMenu(tr("&Look")));
 

@@ -25,7 +25,8 @@ Rail::Rail(QWidget* parent) : QFrame(parent), m_group(new QButtonGroup(this)) {
   };
   const Entry entries[] = {{"railPhotos", "photos", tr("Photos")},
                            {"railTrain", "train", tr("Train")},
-                           {"railCreate", "create", tr("Create")}};
+                           {"railCreate", "create", tr("Create")},
+                           {"railLibrary", "library", tr("Library")}};
   int id = 0;
   for (const Entry& entry : entries) {
     auto* button = new QToolButton;
@@ -47,6 +48,8 @@ Rail::Rail(QWidget* parent) : QFrame(parent), m_group(new QButtonGroup(this)) {
     Q_EMIT chosen(static_cast<Page>(clicked));
   });
 }
+
+void Rail::addFoot(QWidget* widget) { layout()->addWidget(widget); }
 
 void Rail::setCurrent(Page page) { m_group->button(static_cast<int>(page))->setChecked(true); }
 

@@ -8,7 +8,7 @@ class QToolButton;
 
 namespace likeness::ui {
 
-enum class Page { Photos, Train, Create };
+enum class Page { Photos, Train, Create, Library };
 
 class Rail : public QFrame {
   Q_OBJECT
@@ -17,6 +17,8 @@ class Rail : public QFrame {
   void setCurrent(Page page);
   /// "5, 1 to check"; empty for nothing.
   void setNote(Page page, const QString& note);
+  /// Under the pages, at the lower end; latest lowest.
+  void addFoot(QWidget* widget);
 
  Q_SIGNALS:
   void chosen(Page page);

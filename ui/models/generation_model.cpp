@@ -18,19 +18,25 @@ GenerationModel::GenerationModel(EngineBridge& bridge, QObject* parent)
   connect(&m_job, &Job::ended, this, &GenerationModel::launchNext);
   m_debounce.setSingleShot(true);
   m_debounce.setInterval(kDebounceMs);
-  connect(&m_debounce, &QTimer::timeout, this, [this] { launch(m_followed, true); });
+  const auto lookAgain = [this](bool quick) {
+    m_following = true;
+    launch(m_followed, quick);
+  };
+  connect(&m_debounce, &QTimer::timeout, this, [lookAgain] { lookAgain(true); });
   m_rest.setSingleShot(true);
   m_rest.setInterval(kRestMs);
-  connect(&m_rest, &QTimer::timeout, this, [this] { launch(m_followed, false); });
+  connect(&m_rest, &QTimer::timeout, this, [lookAgain] { lookAgain(false); });
 }
 
 void GenerationModel::generate(const api::GenerateRequest& request) {
   m_debounce.stop();
   m_rest.stop();
+  m_following = false;
   launch(request, false);
 }
 
 void GenerationModel::follow(const api::GenerateRequest& request) {
+  if (m_job.active() && !m_following) return;
   m_followed = request;
   m_followed.count = 1;
   if (!m_debounce.isActive()) m_debounce.start();

@@ -22,7 +22,7 @@ class GenerationModel : public QObject {
   /// Makes the pictures of a request, with previews, into its folder.
   void generate(const api::GenerateRequest& request);
   /// Same seed, few steps, one picture, nothing written; when `request` rests for a moment, all of
-  /// its steps. A newer call replaces an older one.
+  /// its steps. A newer call replaces an older one; pictures of generate() are not disturbed.
   void follow(const api::GenerateRequest& request);
   void cancel();
   /// Pictures under way are a rough look, not yet the real thing.
@@ -42,7 +42,7 @@ class GenerationModel : public QObject {
 
   Job m_job;
   PictureListModel m_history;
-  bool m_quick = false;
+  bool m_quick = false, m_following = false;
   api::SubjectOptions m_subject;  ///< of the job under way: its prompt is shown in words
   std::optional<api::GenerateRequest> m_next;  ///< waits for the running one to stop
   bool m_nextQuick = false;

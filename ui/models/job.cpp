@@ -25,6 +25,7 @@ bool Job::active() const {
 
 void Job::start(api::Request request) {
   Q_ASSERT(!active());
+  m_request = request;
   m_handle = {};
   m_stopWanted = false;
   m_progress = {};

@@ -23,6 +23,7 @@ class Job : public QObject {
   void stop();
 
   JobState state() const { return m_state; }
+  const api::Request& request() const { return m_request; }  ///< of the latest start
   bool active() const;
   api::Stage stage() const { return m_progress.stage; }
   const api::Progress& progress() const { return m_progress; }
@@ -49,6 +50,7 @@ class Job : public QObject {
 
   EngineBridge& m_bridge;
   JobState m_state = JobState::Idle;
+  api::Request m_request;
   api::JobHandle m_handle;
   bool m_stopWanted = false;
   api::Progress m_progress;

@@ -124,12 +124,7 @@ void ProjectModel::edit(const std::function<void(api::TrainRequest&)>& change) {
 }
 
 void ProjectModel::setBase(const api::ModelRef& base, const api::TrainRequest& recipeOfModel) {
-  if (const QString path = fromStd(base.path); path != QLatin1String("starter")) {
-    QStringList paths = m_settings.value(kRecentBases).toStringList();
-    paths.removeAll(path);
-    paths.prepend(path);
-    m_settings.setValue(kRecentBases, paths.mid(0, kRecentCount));
-  }
+  if (base.path != "starter") rememberBase(fromStd(base.path));
   m_recommended = recipeOfModel;
   edit([&](api::TrainRequest& recipe) {
     api::TrainRequest next = recipeOfModel;
@@ -142,8 +137,25 @@ void ProjectModel::setBase(const api::ModelRef& base, const api::TrainRequest& r
   });
 }
 
+QStringList ProjectModel::knownBases() const {
+  return m_settings.value(kRecentBases).toStringList();
+}
+
+void ProjectModel::rememberBase(const QString& path) {
+  QStringList paths = knownBases();
+  paths.removeAll(path);
+  paths.prepend(path);
+  m_settings.setValue(kRecentBases, paths.mid(0, kRecentCount));
+}
+
+void ProjectModel::forgetBase(const QString& path) {
+  QStringList paths = knownBases();
+  paths.removeAll(path);
+  m_settings.setValue(kRecentBases, paths);
+}
+
 QStringList ProjectModel::recentBases() const {
-  QStringList paths = m_settings.value(kRecentBases).toStringList();
+  QStringList paths = knownBases();
   paths.removeIf([](const QString& path) { return !QFileInfo::exists(path); });
   return paths;
 }

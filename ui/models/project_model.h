@@ -48,8 +48,11 @@ class ProjectModel : public QObject {
   /// Changes the base model and takes over the recipe that suits it.
   void setBase(const api::ModelRef& base, const api::TrainRequest& recipeOfModel);
 
-  /// Base models chosen before that still exist, latest first; without the starter model.
-  QStringList recentBases() const;
+  /// Base models chosen before, latest first; without the starter model.
+  QStringList knownBases() const;
+  QStringList recentBases() const;  ///< those that still exist
+  void rememberBase(const QString& path);
+  void forgetBase(const QString& path);
   QStringList recent() const;  ///< folders that still exist, latest first
   void forget(const QString& folder);
 

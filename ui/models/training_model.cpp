@@ -86,12 +86,17 @@ qint64 TrainingModel::plannedSteps() const {
 }
 
 void TrainingModel::start() {
-  if (!m_project.isOpen() || m_job.active()) return;
+  if (!m_project.isOpen()) return;
+  if (const auto begun = run(request()); !begun) Q_EMIT warned(begun.error());
+}
+
+api::Result<void> TrainingModel::run(api::TrainRequest request) {
+  if (!m_project.isOpen() || m_job.active()) return {};
   const auto folder = m_project.workspace().nextRunFolder(m_project.project());
-  if (!folder) return Q_EMIT warned(folder.error());
-  api::TrainRequest own = request();
-  own.runFolder = *folder;
-  begin(std::move(own));
+  if (!folder) return api::fail(folder.error());
+  request.runFolder = *folder;
+  begin(std::move(request));
+  return {};
 }
 
 void TrainingModel::resume(const api::RunSummary& run) {

@@ -37,13 +37,19 @@ class TrainingModel : public QObject {
   /// would not start, and where the model cannot be read.
   const std::optional<api::TrainingPlan>& plan() const { return m_plan; }
 
+  /// The project's recipe with its folders; a run's own is chosen when it begins.
+  api::TrainRequest request() const;
   /// A new run with the project's recipe.
   void start();
+  /// A new run of such a request. Nothing begins when there is no folder for it, no project, or a
+  /// training already.
+  api::Result<void> run(api::TrainRequest request);
   /// Continues a run exactly where its last checkpoint stands.
   void resume(const api::RunSummary& run);
   void stop() { m_job.stop(); }
 
   const std::vector<api::RunSummary>& runs() const { return m_runs; }
+  void refresh() { refreshRuns(false); }  ///< runs have come or gone on disk
   /// The latest run when it was not finished and has a checkpoint.
   const api::RunSummary* unfinished() const;
   /// Of the run shown or under way.
@@ -61,8 +67,6 @@ class TrainingModel : public QObject {
   void planChanged();
 
  private:
-  /// The recipe with the project's folders; the run's own is chosen at the start.
-  api::TrainRequest request() const;
   void makePlan();
   void begin(api::TrainRequest request);
   void addSamples(const std::vector<api::MetricSample>& samples);

@@ -56,6 +56,7 @@ CreatePage::CreatePage(ProjectModel& project,
       m_status(makeHint()),
       m_generate(makePrimary("generate", tr("Generate"))),
       m_cancel(makeButton("generateCancel", tr("Cancel"))),
+      m_queue(makeButton("generateQueue", tr("Add to queue"))),
       m_save(makeButton("savePicture", tr("Save as…"))),
       m_folder(makeButton("openOutputs", tr("Open folder"))),
       m_begin(new QAction(tr("Begin from this picture"), this)),
@@ -140,10 +141,13 @@ QWidget* CreatePage::makeControls() {
   scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   m_generate->setToolTip(tr("Ctrl+Return"));
   m_cancel->setIcon(icon("stop"));
+  m_queue->setIcon(icon("queue"));
+  m_queue->setToolTip(tr("Makes them when their turn comes (Ctrl+Shift+Return)"));
   auto* buttons = new QVBoxLayout;
   buttons->setContentsMargins(12, 0, 12, 12);
   buttons->addWidget(m_generate);
   buttons->addWidget(m_cancel);
+  buttons->addWidget(m_queue);
   QVBoxLayout* layout = nullptr;
   auto* card = makeCard(&layout);
   card->setFixedWidth(kControlsWidth);
@@ -155,6 +159,7 @@ QWidget* CreatePage::makeControls() {
 
 void CreatePage::connectModels() {
   connect(m_generate, &QPushButton::clicked, this, &CreatePage::generate);
+  connect(m_queue, &QPushButton::clicked, this, &CreatePage::enqueue);
   connect(m_controls, &CreateControls::generateRequested, this, &CreatePage::generate);
   connect(m_controls, &CreateControls::guidanceMoved, this, &CreatePage::follow);
   connect(m_cancel, &QPushButton::clicked, &m_generation, &GenerationModel::cancel);
@@ -204,12 +209,26 @@ void CreatePage::showProject() {
 void CreatePage::useLatest() { m_controls->useLatest(); }
 void CreatePage::focusPrompt() { m_controls->focusPrompt(); }
 
-void CreatePage::generate() {
-  if (!m_project.isOpen() || !m_generate->isEnabled() || !finishMask()) return;
+std::optional<api::GenerateRequest> CreatePage::takeRequest() {
+  if (!m_project.isOpen() || !finishMask()) return {};
   m_message->dismiss();
   // A fresh seed unless it is kept; the first pictures use the one that stands there.
   if (!m_controls->keepsSeed() && m_generation.history().rowCount() > 0) m_controls->rollSeed();
-  m_generation.generate(m_controls->request());
+  return m_controls->request();
+}
+
+void CreatePage::generate() {
+  if (!m_generate->isEnabled()) return;
+  if (const auto request = takeRequest()) m_generation.generate(*request);
+}
+
+void CreatePage::enqueue() {
+  const auto request = takeRequest();
+  if (!request) return;
+  if (const auto problems = api::validate(*request); !problems.empty())
+    return m_message->showError(problems.front().error);
+  if (!m_controls->keepsSeed()) m_controls->rollSeed();
+  Q_EMIT queueRequested(*request);
 }
 
 void CreatePage::follow() {
@@ -299,6 +318,7 @@ void CreatePage::showJob() {
   const Job& job = m_generation.job();
   const bool active = job.active();
   m_generate->setEnabled(m_project.isOpen());
+  m_queue->setEnabled(m_project.isOpen());
   m_cancel->setEnabled(job.state() != JobState::Stopping);
   showInstead(active ? m_cancel : m_generate, active ? m_generate : m_cancel);
   m_progress->setVisible(active);

@@ -33,9 +33,14 @@ class CreatePage : public QWidget {
   void focusPrompt();
   /// New pictures begin from this file.
   void beginFrom(const QString& picture);
+  /// As when they are dropped: a picture of ours brings its settings back.
+  void takeDrop(const QStringList& files);
+  /// What the fields say, for the queue.
+  void enqueue();
 
  Q_SIGNALS:
   void exportRequested();
+  void queueRequested(const likeness::api::GenerateRequest& request);
 
  private:
   QWidget* makeControls();
@@ -48,13 +53,14 @@ class CreatePage : public QWidget {
   void showHistory(int row);
   QString shownFile() const;  ///< of the picture in the large view; empty when it was not written
   void generate();
+  /// The request of a click; nothing when there is none.
+  std::optional<api::GenerateRequest> takeRequest();
   void follow();
   void save();
   void paintMask();
   /// Keeps the mask and shows the pictures again. False when it could not be written.
   bool finishMask();
   void closePainter();
-  void takeDrop(const QStringList& files);
   /// The fields say again what a picture was made with.
   void restore(const QString& file, const api::GenerateRequest& made);
 
@@ -69,7 +75,7 @@ class CreatePage : public QWidget {
   QString m_painted;  ///< the picture under the painter
   PictureStrip* m_history;
   QLabel* m_status;
-  QPushButton *m_generate, *m_cancel, *m_save, *m_folder;
+  QPushButton *m_generate, *m_cancel, *m_queue, *m_save, *m_folder;
   QAction *m_begin, *m_settings;
   QProgressBar* m_progress;
   int m_shown = -1;  ///< row of the history in the large view

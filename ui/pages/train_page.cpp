@@ -65,6 +65,7 @@ TrainPage::TrainPage(ProjectModel& project, TrainingModel& training, QWidget* pa
       m_recipe(new QScrollArea),
       m_start(makePrimary("trainStart", tr("Train"))),
       m_stop(makeButton("trainStop", tr("Stop and keep"))),
+      m_queue(makeButton("trainQueue", tr("Add to queue"))),
       m_create(makeButton("trainCreate", tr("Make pictures"))),
       m_export(makeButton("trainExport", tr("Export…"))),
       m_progress(new QProgressBar),
@@ -194,6 +195,9 @@ QWidget* TrainPage::makeStart() {
   m_advice->setObjectName("trainAdvice");
   m_advice->hide();
   m_progress->setAccessibleName(tr("Progress"));
+  m_queue->setIcon(icon("queue"));
+  m_queue->setToolTip(
+      tr("Trains with the recipe as it stands now when its turn comes (Ctrl+Shift+Return)"));
   m_stop->setIcon(icon("stop"));
   m_stop->setToolTip(tr("Finishes the step under way and saves; it can be continued later."));
   m_start->setToolTip(tr("Start training (Ctrl+Return)"));
@@ -209,7 +213,8 @@ QWidget* TrainPage::makeStart() {
                           static_cast<QWidget*>(m_plan),
                           static_cast<QWidget*>(m_estimate),
                           static_cast<QWidget*>(m_start),
-                          static_cast<QWidget*>(m_stop)})
+                          static_cast<QWidget*>(m_stop),
+                          static_cast<QWidget*>(m_queue)})
     layout->addWidget(widget);
   layout->addLayout(after);
   return card;
@@ -262,6 +267,7 @@ void TrainPage::connectModels() {
   });
   connect(m_start, &QPushButton::clicked, &m_training, &TrainingModel::start);
   connect(m_stop, &QPushButton::clicked, &m_training, &TrainingModel::stop);
+  connect(m_queue, &QPushButton::clicked, this, &TrainPage::queueRequested);
   connect(m_create, &QPushButton::clicked, this, &TrainPage::createRequested);
   connect(m_export, &QPushButton::clicked, this, &TrainPage::exportRequested);
 
@@ -375,12 +381,12 @@ void TrainPage::showJob() {
   const bool ready = m_project.isOpen() && m_training.problems().empty();
   m_problems->setVisible(!active && !m_problems->text().isEmpty());
   m_start->setEnabled(ready);
+  m_queue->setEnabled(ready);
   m_stop->setEnabled(active && job.state() != JobState::Stopping);
   showInstead(active ? m_stop : m_start, active ? m_start : m_stop);
   m_progress->setVisible(active);
   m_status->setVisible(active);
   m_status->setText(job.describe());
-  m_recipe->setEnabled(!active);
   const api::Progress& progress = job.progress();
   m_progress->setRange(
       0, static_cast<int>(progress.total));  // 0..0 shows that it works without saying how far

@@ -30,6 +30,7 @@ class TrainPage : public QWidget {
  Q_SIGNALS:
   void createRequested();
   void exportRequested();
+  void queueRequested();
   /// A sample or a class picture that new pictures shall begin from.
   void pictureChosen(const QString& file);
 
@@ -60,7 +61,7 @@ class TrainPage : public QWidget {
       *m_classTitle, *m_sampleTitle;
   OptionForm* m_form;
   QScrollArea* m_recipe;
-  QPushButton *m_start, *m_stop, *m_create, *m_export;
+  QPushButton *m_start, *m_stop, *m_queue, *m_create, *m_export;
   QProgressBar* m_progress;
   LossPanel* m_loss;
   PictureStrip *m_classStrip, *m_sampleStrip;
