@@ -101,6 +101,23 @@
     </message>
 </context>
 <context>
+    <name>likeness::ui::LossPanel</name>
+    <message numerus="yes">
+        <source>%1: %n step(s), %2</source>
+        <translation>
+            <numerusform>%1: %n step, %2</numerusform>
+            <numerusform>%1: %n steps, %2</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n run(s) are beside this one already.</source>
+        <translation>
+            <numerusform>%n run is beside this one already.</numerusform>
+            <numerusform>%n runs are beside this one already.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::MainWindow</name>
     <message numerus="yes">
         <source>%n to check</source>

@@ -75,7 +75,7 @@ MainWindow::~MainWindow() = default;
 void MainWindow::makePages() {
   m_start = new StartPage(m_project);
   m_photosPage = new PhotosPage(m_project, m_photos, m_services.dialogs);
-  m_trainPage = new TrainPage(m_project, m_training);
+  m_trainPage = new TrainPage(m_project, m_training, m_services.dialogs);
   m_createPage = new CreatePage(m_project, m_training, m_generation, m_services.dialogs);
   m_libraryPage = new LibraryPage(m_project, m_training, m_library, m_services.dialogs);
   for (QWidget* page : {static_cast<QWidget*>(m_photosPage),
