@@ -4,6 +4,7 @@
 #include <QMainWindow>
 
 #include "ui/main_window/rail.h"
+#include "ui/models/compare_model.h"
 #include "ui/models/generation_model.h"
 #include "ui/models/photos_model.h"
 #include "ui/models/training_model.h"
@@ -14,6 +15,7 @@ class QStackedWidget;
 
 namespace likeness::ui {
 
+class ComparePage;
 class CreatePage;
 class DialogService;
 class MessageBar;
@@ -41,6 +43,7 @@ class MainWindow : public QMainWindow {
   ProjectModel& project() { return m_project; }
   PhotosModel& photos() { return m_photos; }
   TrainingModel& training() { return m_training; }
+  CompareModel& comparison() { return m_comparison; }
   GenerationModel& generation() { return m_generation; }
   Page currentPage() const { return m_page; }
   void showPage(Page page);
@@ -69,6 +72,7 @@ class MainWindow : public QMainWindow {
   void newSample();
   void chooseProject();
   void showExport();
+  void connectCompare();
   void chooseInspected();
   /// One dialog each; of many only the first.
   void inspectFiles(const QStringList& paths);
@@ -80,6 +84,7 @@ class MainWindow : public QMainWindow {
   ProjectModel m_project;
   PhotosModel m_photos;
   TrainingModel m_training;
+  CompareModel m_comparison;
   GenerationModel m_generation;
   Job m_export;
   Page m_page = Page::Photos;
@@ -92,6 +97,7 @@ class MainWindow : public QMainWindow {
   StartPage* m_start = nullptr;
   PhotosPage* m_photosPage = nullptr;
   TrainPage* m_trainPage = nullptr;
+  ComparePage* m_comparePage = nullptr;
   CreatePage* m_createPage = nullptr;
   QList<QAction*> m_projectActions;  ///< need an open project
 };

@@ -46,6 +46,8 @@ class TrainingModel : public QObject {
   const std::vector<api::RunSummary>& runs() const { return m_runs; }
   /// The latest run when it was not finished and has a checkpoint.
   const api::RunSummary* unfinished() const;
+  /// Makes a checkpoint the best of its run, whatever the probes say; remembered.
+  void setBest(const std::filesystem::path& run, std::int64_t step);
   /// Of the run shown or under way.
   const QString& runName() const { return m_runName; }
 
@@ -69,6 +71,7 @@ class TrainingModel : public QObject {
   void addPicture(const api::PictureReady& picture);
   void resetCurves();
   void refreshRuns(bool showLatest);
+  void keepBest();
 
   ProjectModel& m_project;
   Job m_job;

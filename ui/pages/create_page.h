@@ -33,6 +33,10 @@ class CreatePage : public QWidget {
   void focusPrompt();
   /// New pictures begin from this file.
   void beginFrom(const QString& picture);
+  /// The fields say again what a picture was made with; `sentence` says where that comes from.
+  void restore(const QString& sentence, const api::GenerateRequest& made);
+  /// What the fields say; only with an open project.
+  api::GenerateRequest request() const;
 
  Q_SIGNALS:
   void exportRequested();
@@ -55,8 +59,6 @@ class CreatePage : public QWidget {
   bool finishMask();
   void closePainter();
   void takeDrop(const QStringList& files);
-  /// The fields say again what a picture was made with.
-  void restore(const QString& file, const api::GenerateRequest& made);
 
   ProjectModel& m_project;
   TrainingModel& m_training;
