@@ -12,6 +12,40 @@
     </message>
 </context>
 <context>
+    <name>likeness::ui::CompareControls</name>
+    <message numerus="yes">
+        <source>%1, %n step(s)</source>
+        <translation>
+            <numerusform>%1, %n step</numerusform>
+            <numerusform>%1, %n steps</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n LoRA(s)</source>
+        <translation>
+            <numerusform>%n LoRA</numerusform>
+            <numerusform>%n LoRAs</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::ComparePage</name>
+    <message numerus="yes">
+        <source>%n cell(s) could not be made.</source>
+        <translation>
+            <numerusform>%n cell could not be made.</numerusform>
+            <numerusform>%n cells could not be made.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%1 × %2 = %n cell(s)</source>
+        <translation>
+            <numerusform>%1 × %2 = %n cell</numerusform>
+            <numerusform>%1 × %2 = %n cells</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::CreateControls</name>
     <message numerus="yes">
         <source>Expert: %n option(s)</source>

@@ -244,6 +244,8 @@ class TestWindow : public QObject {
     QTest::keyClick(f->window.get(), Qt::Key_2, Qt::ControlModifier);
     QCOMPARE(f->window->currentPage(), Page::Train);
     QTest::keyClick(f->window.get(), Qt::Key_3, Qt::ControlModifier);
+    QCOMPARE(f->window->currentPage(), Page::Compare);
+    QTest::keyClick(f->window.get(), Qt::Key_4, Qt::ControlModifier);
     QCOMPARE(f->window->currentPage(), Page::Create);
     QTest::keyClick(f->window.get(), Qt::Key_Return, Qt::ControlModifier);
     QTRY_COMPARE(f->engine->lastJob(), api::JobId{1});
@@ -300,7 +302,7 @@ class TestWindow : public QObject {
 
   void everyControlHasANameForTestsAndForScreenReaders() {
     f->makeProject(4);
-    for (const Page page : {Page::Photos, Page::Train, Page::Create}) {
+    for (const Page page : {Page::Photos, Page::Train, Page::Compare, Page::Create}) {
       f->window->showPage(page);
       for (auto* fold : f->window->findChildren<QToolButton*>())
         if (fold->property("fold").toBool()) fold->setChecked(true);

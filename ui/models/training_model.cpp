@@ -256,6 +256,19 @@ const api::RunSummary* TrainingModel::unfinished() const {
   return !last.finished && !last.checkpoints.empty() ? &last : nullptr;
 }
 
+void TrainingModel::setBest(const std::filesystem::path& run, std::int64_t step) {
+  m_project.setBest(run, step);
+  keepBest();
+  Q_EMIT runsChanged();
+}
+
+void TrainingModel::keepBest() {
+  for (api::RunSummary& run : m_runs) {
+    const auto best = m_project.best(run.folder);
+    if (best && std::ranges::find(run.checkpoints, *best) != run.checkpoints.end()) run.best = best;
+  }
+}
+
 void TrainingModel::refreshRuns(bool showLatest) {
   if (!m_project.isOpen()) return;
   struct Found {
@@ -273,6 +286,7 @@ void TrainingModel::refreshRuns(bool showLatest) {
       [this, showLatest, folder = project.folder](const Found& found) {
         if (!m_project.isOpen() || m_project.project().folder != folder) return;
         m_runs = found.runs;
+        keepBest();
         if (showLatest && !m_runs.empty() && !m_job.active()) {
           m_runName = fromStd(m_runs.back().name);
           addSamples(found.metrics);

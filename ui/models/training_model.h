@@ -77,6 +77,8 @@ class TrainingModel : public QObject {
   void refresh() { refreshRuns(false); }  ///< runs have come or gone on disk
   /// The latest run when it was not finished and has a checkpoint.
   const api::RunSummary* unfinished() const;
+  /// Makes a checkpoint the best of its run, whatever the probes say; remembered.
+  void setBest(const std::filesystem::path& run, std::int64_t step);
   /// Of the run shown or under way.
   const QString& runName() const { return m_runName; }
   /// The run of that name as it lies on disk; null while it is new.
@@ -109,6 +111,7 @@ class TrainingModel : public QObject {
   /// Appends the samples of the shown run; with the class pictures when none are here.
   void readPictures(const std::filesystem::path& run, qint64 lastStep);
   void setStopAt(std::optional<StopAt> at);
+  void keepBest();
 
   ProjectModel& m_project;
   Job m_job;
