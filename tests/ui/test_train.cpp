@@ -137,6 +137,30 @@ class TestTrain : public QObject {
     QTRY_VERIFY(!f->lightbox());
   }
 
+  void theLightboxPassesOverWhatIsMissing() {
+    const api::JobId job = f->startTraining(25);
+    f->engine->emit(
+        job,
+        api::PictureReady{
+            api::PictureKind::Sample, testImage(64, 64, 5), {}, 30, 0, 3, "prompt 0", 1});
+    f->settle();
+    const QModelIndex last = f->matrix().model()->index(2, 1);  // step 20; of 30 there is no such
+    f->matrix().scrollTo(last);
+    QTest::mouseClick(
+        f->matrix().viewport(), Qt::LeftButton, {}, f->matrix().visualRect(last).center());
+    QVERIFY(f->lightbox());
+    f->key(Qt::Key_End);
+    QVERIFY(f->caption().startsWith("Step 20: prompt 1"));
+    f->key(Qt::Key_Down);
+    QVERIFY(f->caption().startsWith("Step 20: prompt 1"));
+    QVERIFY(!f->find("lightboxLater")->isEnabled());
+    f->key(Qt::Key_Left);
+    f->key(Qt::Key_Down);
+    QVERIFY(f->caption().startsWith("Step 30: prompt 0"));
+    f->key(Qt::Key_Right);  // nothing beside it
+    QVERIFY(f->caption().startsWith("Step 30: prompt 0"));
+  }
+
   void samplesAndClassPicturesAreThereAfterARestart() {
     f->makeRun("0001", 20, 40);
     const auto run = f->window->project().project().folder / "runs" / "0001";

@@ -75,8 +75,8 @@ TrainPage::TrainPage(ProjectModel& project,
   right->addWidget(loss);
   right->addWidget(m_pictures->classCard());
   right->addWidget(m_pictures->sampleCard());
-  right->setStretchFactor(0, 1);
-  right->setStretchFactor(2, 1);
+  right->setStretchFactor(0, 3);
+  right->setStretchFactor(2, 2);
   auto* columns = new QHBoxLayout;
   columns->setSpacing(kMargin);
   columns->addWidget(left);

@@ -130,10 +130,10 @@ void Lightbox::go(const QModelIndex& index) {
 
 void Lightbox::goToEdge(int by) {
   const int rows = m_view->model()->rowCount();
-  QModelIndex at = m_index;
-  for (int row = by < 0 ? 0 : rows - 1; row != m_index.row(); row -= by)
-    if ((at = m_index.sibling(row, m_index.column())).flags() & Qt::ItemIsEnabled) break;
-  go(at);
+  for (int row = by < 0 ? 0 : rows - 1; row != m_index.row(); row -= by) {
+    const QModelIndex at = m_index.sibling(row, m_index.column());
+    if (at.flags() & Qt::ItemIsEnabled) return display(at);
+  }
 }
 
 void Lightbox::follow() {

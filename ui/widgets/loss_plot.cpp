@@ -281,7 +281,7 @@ void LossPlot::Private::placeBest() {
   const auto step = static_cast<double>(*best);
   bestLine->point1->setCoords(step, 0);
   bestLine->point2->setCoords(step, 1);
-  bestText->setText(LossPlot::tr("best so far: %1").arg(*best));
+  bestText->setText(LossPlot::tr("◆ best so far: %1").arg(*best));
   bestText->position->setCoords(step, 0.02);
   const bool right = step > plot->xAxis->range().center();
   bestText->setPositionAlignment((right ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignTop);
