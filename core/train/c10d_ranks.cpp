@@ -1,12 +1,9 @@
 // Ranks over LibTorch's c10d: a TCP store to meet and to speak, Gloo to add up. The one file that
 // sees its headers.
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <chrono>
 #include <cstdlib>
-#include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -24,8 +21,6 @@ constexpr std::chrono::minutes kMeetTimeout{5};
 /// A rank that is killed is noticed at once, by its closed connection. This one is for networks
 /// that fall silent; one rank may make samples so long while the others wait.
 constexpr std::chrono::hours kTimeout{2};
-constexpr std::int64_t kBucketBytes = 25 << 20;
-constexpr std::size_t kBucketsUnderWay = 2;
 constexpr const char* kErrorKey = "error";
 
 std::vector<std::uint8_t> bytesOf(const std::string& text) { return {text.begin(), text.end()}; }
@@ -68,17 +63,17 @@ class C10dRanks : public Ranks {
     m_store->setTimeout(kTimeout);
   }
 
-  Result<void> sum(std::span<const at::Tensor> tensors) override {
-    return guarded([&] {
-      const at::NoGradGuard noGradients;
-      std::deque<Bucket> underWay;
-      for (std::size_t next = 0; next < tensors.size();) {
-        underWay.push_back(send(tensors, next));
-        next += underWay.back().tensors.size();
-        if (underWay.size() > kBucketsUnderWay) arrive(underWay);
-      }
-      while (!underWay.empty()) arrive(underWay);
-    });
+  Wait beginSum(const at::Tensor& numbers) override {
+    c10::intrusive_ptr<c10d::Work> work;
+    std::vector<at::Tensor> here{numbers.cpu()};  // itself where it is
+    const auto begun = guarded([&] { work = m_group->allreduce(here); });
+    return [this, begun, work, numbers, host = here.front()] {
+      if (!begun) return begun;
+      return guarded([&] {
+        work->wait();
+        if (!numbers.is_cpu()) numbers.copy_(host);
+      });
+    };
   }
 
   Result<void> sum(std::span<double> values) override {
@@ -111,13 +106,6 @@ class C10dRanks : public Ranks {
   }
 
  private:
-  /// Some tensors, one behind the other.
-  struct Bucket {
-    std::span<const at::Tensor> tensors;
-    at::Tensor flat;
-    c10::intrusive_ptr<c10d::Work> work;
-  };
-
   /// The network device that reaches the others: this machine alone, the interface that is named as
   /// for PyTorch, else the one that the host's name belongs to.
   static std::shared_ptr<gloo::transport::Device> device(const std::string& address) {
@@ -126,38 +114,6 @@ class C10dRanks : public Ranks {
     if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"); interface && *interface)
       return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
     return c10d::ProcessGroupGloo::createDefaultDevice();
-  }
-
-  Bucket send(std::span<const at::Tensor> tensors, std::size_t begin) const {
-    std::int64_t numbers = 0;
-    std::size_t end = begin;
-    do {
-      numbers += tensors[end++].numel();
-    } while (end < tensors.size() && (numbers + tensors[end].numel()) * 4 <= kBucketBytes);
-    Bucket bucket{tensors.subspan(begin, end - begin), at::empty({numbers}, at::kFloat), {}};
-    std::int64_t offset = 0;
-    for (const at::Tensor& tensor : bucket.tensors) {
-      part(bucket, tensor, offset).copy_(tensor);
-      offset += tensor.numel();
-    }
-    std::vector<at::Tensor> all{bucket.flat};
-    bucket.work = m_group->allreduce(all);
-    return bucket;
-  }
-
-  static void arrive(std::deque<Bucket>& underWay) {
-    Bucket& bucket = underWay.front();
-    bucket.work->wait();
-    std::int64_t offset = 0;
-    for (const at::Tensor& tensor : bucket.tensors) {
-      tensor.copy_(part(bucket, tensor, offset));
-      offset += tensor.numel();
-    }
-    underWay.pop_front();
-  }
-
-  static at::Tensor part(const Bucket& bucket, const at::Tensor& like, std::int64_t offset) {
-    return bucket.flat.narrow(0, offset, like.numel()).view(like.sizes());
   }
 
   /// c10d throws when a peer is gone; why it went, it may have left in the store.

@@ -107,7 +107,7 @@ api::Result<void> SampleMaker::makeAll(std::int64_t step, bool ready, base::Repo
     const at::Tensor rows =
         at::zeros({count, 1 + 3 * requests[0].width * requests[0].height}, at::kFloat);
     if (own < count && ready) paint(requests[static_cast<std::size_t>(own)], rows[own], reporter);
-    if (auto summed = m_ranks.sum(std::span(&rows, 1)); !summed) return summed;
+    if (auto summed = m_ranks.beginSum(rows)(); !summed) return summed;
     for (std::int64_t i = 0; i < count; ++i) {
       const api::GenerateRequest& request = requests[static_cast<std::size_t>(i)];
       const auto outcome = rows[i][0].item<float>();

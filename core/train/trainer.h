@@ -14,6 +14,7 @@
 #include "core/diffusion/noise_schedule.h"
 #include "core/nn/encode_text.h"
 #include "core/train/batch.h"
+#include "core/train/gradient_exchange.h"
 #include "core/train/loss_scaler.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
@@ -69,7 +70,8 @@ class Trainer {
   /// finite. Where memory does not suffice the micro-batches are halved, for the rest of the run
   /// too: draws belong to places in the whole batch, so that gradients are the same but for
   /// rounding. Throws what says so when one picture is too much, or weights are updated in the
-  /// backward pass. With several ranks: what this one adds to losses and gradients.
+  /// backward pass. With several ranks: what this one adds to losses; its gradients are on their
+  /// way to the others.
   Losses gradients(std::int64_t step);
   /// Subject pictures that go through the networks at a time.
   std::int64_t microBatch() const { return m_microBatch; }
@@ -100,6 +102,7 @@ class Trainer {
   nn::Conditioning zeroedWhereEmpty(nn::Conditioning text,
                                     const std::vector<std::string>& prompts) const;
   api::Result<void> addUp(Losses& losses);
+  void backward(const at::Tensor& loss, bool isLast);
   nn::Conditioning encode(const std::vector<std::string>& prompts) const;
   struct Prediction {
     at::Tensor predicted, target;  ///< [rows, 4, h, w]
@@ -120,6 +123,7 @@ class Trainer {
   std::unique_ptr<Optimizer> m_optimizer;
   LossScaler m_lossScaler;
   std::optional<StepInBackward> m_stepInBackward;
+  std::optional<GradientExchange> m_exchange;  ///< of several ranks
   std::int64_t m_microBatch;
   Ranks& m_ranks;
 };

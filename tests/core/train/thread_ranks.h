@@ -1,40 +1,51 @@
 // Ranks that are threads of this process, so that a test sees what each of them gives.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 
-#include <barrier>
+#include <algorithm>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 #include "core/train/ranks.h"
 
 namespace likeness::train::test {
 
-/// Where they meet.
+/// Where they meet: the first things that ranks give belong together, the second ones, ...
 class Meeting {
  public:
-  explicit Meeting(std::int64_t size)
-      : given(static_cast<std::size_t>(size)), m_barrier(size), m_now(given.size()) {}
+  explicit Meeting(std::int64_t size, std::int64_t bytesOfBuckets = 1 << 20)
+      : given(static_cast<std::size_t>(size)), bucketBytes(bytesOfBuckets), m_given(given.size()) {}
 
-  /// Puts the sum over all ranks, taken in their order, in place of what this one gives.
-  void sum(std::size_t rank, const at::Tensor& own) {
-    given[rank].push_back(own.clone());
-    m_now[rank] = own;
-    m_barrier.arrive_and_wait();
-    at::Tensor total = m_now[0].clone();
-    for (std::size_t i = 1; i < m_now.size(); ++i) total.add_(m_now[i]);
-    m_barrier.arrive_and_wait();
-    own.copy_(total);
-    m_barrier.arrive_and_wait();
+  /// Gives a copy; its number.
+  std::size_t give(std::size_t rank, const at::Tensor& own) {
+    const std::scoped_lock lock(m_mutex);
+    m_given[rank].push_back(own.clone());
+    m_changed.notify_all();
+    return m_given[rank].size() - 1;
+  }
+  /// The sum of what all ranks give under a number, taken in their order.
+  at::Tensor sum(std::size_t number) {
+    std::unique_lock lock(m_mutex);
+    m_changed.wait(lock, [&] {
+      return std::ranges::all_of(m_given, [&](const auto& own) { return own.size() > number; });
+    });
+    at::Tensor total = m_given[0][number].clone();
+    for (std::size_t rank = 1; rank < m_given.size(); ++rank) total.add_(m_given[rank][number]);
+    return total;
   }
 
-  std::vector<std::vector<at::Tensor>> given;  ///< by rank: every tensor that it gave
+  std::vector<std::vector<at::Tensor>> given;  ///< by rank: every tensor whose sum it began
+  const std::int64_t bucketBytes;
 
  private:
-  std::barrier<> m_barrier;
-  std::vector<at::Tensor> m_now;
+  std::mutex m_mutex;
+  std::condition_variable m_changed;
+  std::vector<std::vector<at::Tensor>> m_given;  ///< numbers too
 };
 
 class ThreadRanks : public Ranks {
@@ -42,16 +53,19 @@ class ThreadRanks : public Ranks {
   ThreadRanks(Meeting& meeting, std::int64_t rank) : m_meeting(meeting) {
     m_rank = rank;
     m_size = static_cast<std::int64_t>(meeting.given.size());
+    m_bucketBytes = meeting.bucketBytes;
   }
-  api::Result<void> sum(std::span<const at::Tensor> tensors) override {
-    for (const at::Tensor& tensor : tensors) m_meeting.sum(place(), tensor);
-    return {};
+  Wait beginSum(const at::Tensor& numbers) override {
+    m_meeting.given[place()].push_back(numbers.clone());
+    return [this, numbers, number = m_meeting.give(place(), numbers)] {
+      numbers.copy_(m_meeting.sum(number));
+      return api::Result<void>();
+    };
   }
   api::Result<void> sum(std::span<double> values) override {
-    m_meeting.sum(place(),
-                  at::from_blob(values.data(),
-                                {static_cast<std::int64_t>(values.size())},
-                                at::TensorOptions(at::kDouble)));
+    const at::Tensor numbers = at::from_blob(
+        values.data(), {static_cast<std::int64_t>(values.size())}, at::TensorOptions(at::kDouble));
+    numbers.copy_(m_meeting.sum(m_meeting.give(place(), numbers)));
     return {};
   }
 
@@ -60,14 +74,18 @@ class ThreadRanks : public Ranks {
   Meeting& m_meeting;
 };
 
-/// Does the same on each of `size` ranks, and waits for all of them.
+/// Does the same on each of the ranks, one core each, and waits for all of them.
 inline void together(Meeting& meeting, const std::function<void(ThreadRanks&)>& work) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
   std::vector<std::jthread> threads;
   for (std::size_t rank = 0; rank < meeting.given.size(); ++rank)
     threads.emplace_back([&, rank] {
       ThreadRanks ranks(meeting, static_cast<std::int64_t>(rank));
       work(ranks);
     });
+  for (std::jthread& thread : threads) thread.join();
+  at::set_num_threads(before);
 }
 
 }  // namespace likeness::train::test
