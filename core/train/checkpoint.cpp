@@ -130,7 +130,8 @@ api::Result<void> restore(Trainer& trainer, const FoundCheckpoint& checkpoint) {
   }
   auto state = tensor::loadSafetensors(checkpoint.folder / workspace::kOptimizerFile);
   if (!state) return api::fail(state.error());
-  if (checkpoint.manifest.step > 0 && !trainer.load(std::move(*state)))
+  const std::int64_t steps = checkpoint.manifest.step;
+  if (steps > 0 && !trainer.load(std::move(*state), steps))
     return damaged(workspace::kOptimizerFile);
   return {};
 }

@@ -198,8 +198,8 @@ tensor::StateDict Trainer::state() const {
   return state;
 }
 
-bool Trainer::load(tensor::StateDict state) {
-  return m_lossScaler.load(state) && m_optimizer->load(std::move(state));
+bool Trainer::load(tensor::StateDict state, std::int64_t steps) {
+  return m_lossScaler.load(state) && m_optimizer->load(std::move(state), steps);
 }
 
 api::Result<StepReport> Trainer::step(std::int64_t step) {
@@ -233,6 +233,7 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   // As torch's clip_grad_norm_: a millionth keeps the quotient finite.
   const double clip = limit > 0 ? std::min(1.0, limit / (report.gradientNorm + 1e-6)) : 1.0;
   if (!m_stepInBackward) m_optimizer->step(step + 1, factor, clip / scale);
+  m_optimizer->retire(step + 1);
   report.learningRate = m_optimizer->learningRate(step, factor);
   return report;
 }

@@ -75,7 +75,8 @@ class Trainer {
   Losses gradients(std::int64_t step);
   /// Subject pictures that go through the networks at a time.
   std::int64_t microBatch() const { return m_microBatch; }
-  /// gradients(), their sum over all ranks, clipping, update. Errors before anything was changed:
+  /// gradients(), their sum over all ranks, clipping, update; what was trained for the last time is
+  /// retired. Errors before anything was changed:
   /// NonFinite {what, step}, those of Ranks; with MemoryOptions::stepInBackward a gradient that is
   /// not finite may come after other parameters were updated (step_in_backward.h).
   api::Result<StepReport> step(std::int64_t step);
@@ -90,7 +91,7 @@ class Trainer {
   const Optimizer& optimizer() const { return *m_optimizer; }
   /// The optimizer's state() and the loss scale; load() is the counterpart, as Optimizer's.
   tensor::StateDict state() const;
-  bool load(tensor::StateDict state);
+  bool load(tensor::StateDict state, std::int64_t steps = 0);
   const data::DataPlan& plan() const { return m_batches.plan(); }
   /// Without the parameters, which are the optimizer's.
   const Trainables& trainables() const { return m_trainables; }
