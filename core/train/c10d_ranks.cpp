@@ -3,6 +3,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -145,6 +146,8 @@ class C10dRanks : public Ranks {
 
 Result<std::unique_ptr<Ranks>> meet(const base::Placement& placement) {
   if (placement.size == 1) return std::make_unique<Ranks>();
+  // Gloo writes to connections whose other end may be gone.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     return std::make_unique<C10dRanks>(placement);
   } catch (const std::exception& failure) {
