@@ -12,6 +12,13 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "core/train/ranks.h"
+#ifdef LIKENESS_HAVE_NCCL
+#include <dlfcn.h>
+
+#include <filesystem>
+
+#include "core/train/cuda/nccl_group.h"
+#endif
 
 namespace likeness::train {
 namespace {
@@ -64,15 +71,25 @@ class C10dRanks : public Ranks {
     m_store->setTimeout(kTimeout);
   }
 
+  Result<void> computeOn(const at::Device& device) override {
+    const auto group = device.is_cuda() ? ncclGroup() : c10::intrusive_ptr<c10d::Backend>();
+    const auto without = any(!group);
+    if (!without) return api::fail(without.error());
+    if (!*without) m_gpus = group;
+    return {};
+  }
+
   Wait beginSum(const at::Tensor& numbers) override {
+    const bool ofGpu = m_gpus && numbers.is_cuda();
     c10::intrusive_ptr<c10d::Work> work;
-    std::vector<at::Tensor> here{numbers.cpu()};  // itself where it is
-    const auto begun = guarded([&] { work = m_group->allreduce(here); });
-    return [this, begun, work, numbers, host = here.front()] {
+    std::vector<at::Tensor> there{ofGpu ? numbers : numbers.cpu()};  // itself where it is
+    const auto begun =
+        guarded([&] { work = ofGpu ? m_gpus->allreduce(there) : m_group->allreduce(there); });
+    return [this, begun, work, numbers, sum = there.front()] {
       if (!begun) return begun;
       return guarded([&] {
         work->wait();
-        if (!numbers.is_cpu()) numbers.copy_(host);
+        if (!numbers.is_same(sum)) numbers.copy_(sum);
       });
     };
   }
@@ -124,6 +141,7 @@ class C10dRanks : public Ranks {
       call();
       return {};
     } catch (const std::exception& failure) {
+      if (m_gpus) m_gpus->abort();  // else what is computed there would wait for ever
       try {
         if (m_store->check({kErrorKey}))
           if (const auto told = errorFrom(textOf(m_store->get(kErrorKey)))) return api::fail(*told);
@@ -137,8 +155,25 @@ class C10dRanks : public Ranks {
     }
   }
 
+  /// Nothing where the module is not there.
+  c10::intrusive_ptr<c10d::Backend> ncclGroup() const {
+#ifdef LIKENESS_HAVE_NCCL
+    Dl_info info{};
+    if (!::dladdr(reinterpret_cast<const void*>(&meet), &info)) return {};
+    const auto file = std::filesystem::path(info.dli_fname).parent_path() / kNcclModule;
+    void* const module = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!module) return {};
+    const auto make = reinterpret_cast<MakeNcclGroup*>(::dlsym(module, kNcclGroup));
+    return c10::intrusive_ptr<c10d::Backend>::reclaim(
+        make(m_store, static_cast<int>(m_rank), static_cast<int>(m_size), kTimeout));
+#else
+    return {};
+#endif
+  }
+
   c10::intrusive_ptr<c10d::Store> m_store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> m_group;
+  c10::intrusive_ptr<c10d::Backend> m_gpus;  ///< where all ranks have one
   std::int64_t m_texts = 0;
 };
 

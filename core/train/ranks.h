@@ -31,6 +31,9 @@ class Ranks {
     return {count * m_rank / m_size, count * (m_rank + 1) / m_size};
   }
 
+  /// What this rank computes on. GPUs on all ranks add up among themselves then, where this was
+  /// built with NCCL.
+  virtual api::Result<void> computeOn(const at::Device& device);
   /// Waits for a sum, once.
   using Wait = std::function<api::Result<void>()>;
   /// Begins to add up `numbers` (fp32, dense) of all ranks, in place, with equal bits on every
@@ -53,7 +56,8 @@ class Ranks {
 };
 
 /// Meets the other ranks, waiting for minutes at most; a process alone is ready at once. Over Gloo:
-/// tensors of a GPU travel through the host's memory. Errors: DeviceMissing with the address.
+/// tensors of a GPU travel through the host's memory, until Ranks::computeOn(). Errors:
+/// DeviceMissing with the address.
 api::Result<std::unique_ptr<Ranks>> meet(const base::Placement& placement);
 
 /// What a rank computes on where `wanted` is ComputeOptions::device: with several ranks it names

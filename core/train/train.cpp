@@ -198,8 +198,10 @@ Result<bool> Job::loadModel() {
   return true;
 }
 
-/// On the model that the recipe names by its hash, else on that of the first rank.
+/// On the model that the recipe names by its hash, else on that of the first rank; and on how they
+/// add up.
 Result<bool> Job::agreeOnModel() {
+  if (auto ready = m_ranks.computeOn(m_device); !ready) return api::fail(ready.error());
   auto hash =
       m_ranks.fromFirst(m_recipe.base.hash.empty() ? m_model->weightHash : m_recipe.base.hash);
   if (!hash) return api::fail(hash.error());
