@@ -214,11 +214,6 @@ Result<base::JobResult> exportRun(const ExportRequest& request,
     return fail(ErrorCode::NoCheckpoint,
                 {{"folder", request.runFolder.string()}},
                 "it is a model, not a run");
-  if (request.format == ExportFormat::PeftLora && !resolved->adapterFile.empty() &&
-      resolved->run->lora.kind == LoraKind::Lokr)
-    return fail(ErrorCode::BadCombination,
-                {{"reason", "PEFT's form of a LoRA cannot hold a LoKr"},
-                 {"fix", "Write it in LyCORIS' form with --format kohya-lora"}});
   const std::vector<fs::path> words = wordPaths(request, *resolved);
   for (const fs::path& word : words)
     if (const auto free = refuseExisting(word); !free) return fail(free.error());

@@ -74,12 +74,12 @@ api::Result<Lora> readLora(const std::filesystem::path& file);
 
 enum class LoraForm {
   Kohya,  ///< lora_unet_..., lora_te_ or lora_te1_ and lora_te2_; SDXL's UNet in the original names
-  Peft    ///< "unet.<path>.lora_A.weight" as diffusers' load_lora_weights and peft read it
+  Peft    ///< as diffusers and peft read it: "unet.<path>.lora_A.weight", "unet.<path>.lokr_w1"
 };
 /// With the metadata that other programs look for: kohya's form has ss_ and modelspec. entries
 /// (those of the Lora win) and the sshs_ hashes, PEFT's has ranks and alphas in
 /// `lora_adapter_metadata`. Errors: FileUnwritable, DiskFull; BadAdapter for what the form cannot
-/// hold.
+/// hold, BadCombination with the other form for a LoKr that PEFT would divide otherwise.
 api::Result<weights::WrittenFile> saveLora(const Lora& lora,
                                            LoraForm form,
                                            const std::filesystem::path& out,

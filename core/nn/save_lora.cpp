@@ -157,13 +157,68 @@ at::Tensor withCore(const LoraModule& module) {
       .to(module.down.scalar_type());
 }
 
-/// LoraConfig of each network as diffusers reads it: what most layers have, and the others by name.
-std::string peftConfig(const Lora& lora) {
-  nlohmann::json config = nlohmann::json::object();
+/// As PEFT divides the size of a layer (peft.tuners.lokr.layer.factorization): by its factor where
+/// that is a divisor, however small the rest.
+std::pair<std::int64_t, std::int64_t> peftFactors(std::int64_t size, std::int64_t factor) {
+  if (factor > 0 && size % factor == 0) return {factor, size / factor};
+  const std::int64_t largest = factor > 0 ? factor : size;
+  std::int64_t small = 1;
+  for (std::int64_t i = 2; i <= largest && i * i <= size; ++i)
+    if (size % i == 0) small = i;
+  return {small, size / small};
+}
+
+/// PEFT knows one factor for all layers of a network. The one by which it divides them as they were
+/// trained; nothing where there is none.
+std::optional<std::int64_t> peftFactor(const Lora& lora) {
+  using enum weights::AdapterPart;
+  const auto divides = [](const AdapterParts& parts, std::int64_t factor) {
+    const at::Tensor& first = parts.at(LokrW1);
+    const bool whole = parts.contains(LokrW2);
+    const at::Tensor& second = parts.at(whole ? LokrW2 : LokrW2A);
+    const auto fits = [&](std::int64_t side, std::int64_t rest) {
+      return peftFactors(side * rest, factor) == std::pair(side, rest);
+    };
+    if (!fits(first.size(0), second.size(0))) return false;
+    if (whole) return fits(first.size(1), second.size(1));
+    // The window of a convolution is part of the columns.
+    const std::int64_t columns = parts.at(LokrW2B).size(1);
+    return fits(first.size(1), columns) || (columns % 9 == 0 && fits(first.size(1), columns / 9));
+  };
+  std::set<std::int64_t> candidates{-1};
+  for (const auto& [target, module] : lora.modules)
+    candidates.insert({module.lokr.at(LokrW1).size(0), module.lokr.at(LokrW1).size(1)});
+  for (const std::int64_t factor : candidates)
+    if (std::ranges::all_of(lora.modules,
+                            [&](const auto& entry) { return divides(entry.second.lokr, factor); }))
+      return factor;
+  return {};
+}
+
+bool isLokr(const Lora& lora) {
+  return !lora.modules.empty() && std::ranges::all_of(lora.modules, [](const auto& entry) {
+    return !entry.second.lokr.empty();
+  });
+}
+
+/// The rank by which PEFT makes the second factor whole, where it is.
+std::int64_t wholeRank(const LoraModule& module) {
+  const at::Tensor& second = module.lokr.at(weights::AdapterPart::LokrW2);
+  return std::max(second.size(0), second.size(1));
+}
+
+std::map<weights::NetworkKind, Lora> byNetwork(const Lora& lora) {
   std::map<weights::NetworkKind, Lora> networks;
   for (const auto& [target, module] : lora.modules)
     networks[target.network].modules.emplace(target, module);
-  for (const auto& [kind, part] : networks) {
+  return networks;
+}
+
+/// LoraConfig or LoKrConfig of each network as diffusers reads it: what most layers have, and the
+/// others by name.
+std::string peftConfig(const Lora& lora) {
+  nlohmann::json config = nlohmann::json::object();
+  for (const auto& [kind, part] : byNetwork(lora)) {
     const std::string prefix = std::string(weights::folderName(kind)) + ".";
     const auto rank = std::max<std::int64_t>(1, mostFrequent<std::int64_t>(part, rankOf));
     const auto alpha = mostFrequent<double>(part, [](const LoraModule& m) { return m.alpha; });
@@ -177,12 +232,18 @@ std::string peftConfig(const Lora& lora) {
       targets.insert(key);
       // PEFT has alpha / r for a LoKr of whole factors too, which LyCORIS multiplies by 1.
       const bool whole = rankOf(module) == 0;
-      if (whole || rankOf(module) != rank) ranks[key] = whole ? 1 : rankOf(module);
-      if (whole || module.alpha != alpha) alphas[key] = whole ? 1 : module.alpha;
+      if (whole || rankOf(module) != rank) ranks[key] = whole ? wholeRank(module) : rankOf(module);
+      if (whole)
+        alphas[key] = wholeRank(module);
+      else if (module.alpha != alpha)
+        alphas[key] = module.alpha;
       dora |= module.magnitude.defined();
     }
     config[prefix + "r"] = rank;
-    config[prefix + "lora_alpha"] = alpha;
+    const bool lokr = isLokr(part);
+    config[prefix + (lokr ? "alpha" : "lora_alpha")] = alpha;
+    if (const auto factor = lokr ? peftFactor(part) : std::nullopt)
+      config[prefix + "decompose_factor"] = *factor;
     config[prefix + "target_modules"] = targets;
     if (!ranks.empty()) config[prefix + "rank_pattern"] = ranks;
     if (!alphas.empty()) config[prefix + "alpha_pattern"] = alphas;
@@ -194,13 +255,20 @@ std::string peftConfig(const Lora& lora) {
 api::Result<weights::WrittenFile> savePeft(const Lora& lora,
                                            const std::filesystem::path& out,
                                            std::optional<at::ScalarType> dtype) {
+  for (const auto& [kind, part] : byNetwork(lora))
+    if (isLokr(part) && !peftFactor(part))
+      return api::fail(api::ErrorCode::BadCombination,
+                       {{"reason",
+                         "PEFT divides layers as small as these in another way, so its form cannot "
+                         "hold this LoKr"},
+                        {"fix", "Write it in LyCORIS' form with --format kohya-lora"}});
   tensor::StateDict tensors;
   for (const auto& [target, module] : lora.modules) {
     const std::string name = AdapterNames::peft(target);
-    if (!module.lokr.empty())
-      return api::fail(api::ErrorCode::BadAdapter,
-                       {{"file", out.string()},
-                        {"reason", "it is a LoKr, which PEFT's form of a LoRA cannot hold"}});
+    for (const auto& [suffix, part] : lokrParts)
+      if (const auto found = module.lokr.find(part); found != module.lokr.end())
+        tensors.emplace(name + std::string(suffix), found->second);
+    if (!module.lokr.empty()) continue;
     const at::Tensor down = withCore(module);
     tensors.emplace(name + std::string(downSuffix), down);
     tensors.emplace(name + std::string(upSuffix), module.up);

@@ -1,12 +1,10 @@
 // Ranks over LibTorch's c10d: a TCP store to meet and to speak, Gloo to add up. The one file that
 // sees its headers.
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
-#include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -14,6 +12,13 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "core/train/ranks.h"
+#ifdef LIKENESS_HAVE_NCCL
+#include <dlfcn.h>
+
+#include <filesystem>
+
+#include "core/train/cuda/nccl_group.h"
+#endif
 
 namespace likeness::train {
 namespace {
@@ -24,8 +29,6 @@ constexpr std::chrono::minutes kMeetTimeout{5};
 /// A rank that is killed is noticed at once, by its closed connection. This one is for networks
 /// that fall silent; one rank may make samples so long while the others wait.
 constexpr std::chrono::hours kTimeout{2};
-constexpr std::int64_t kBucketBytes = 25 << 20;
-constexpr std::size_t kBucketsUnderWay = 2;
 constexpr const char* kErrorKey = "error";
 
 std::vector<std::uint8_t> bytesOf(const std::string& text) { return {text.begin(), text.end()}; }
@@ -68,17 +71,27 @@ class C10dRanks : public Ranks {
     m_store->setTimeout(kTimeout);
   }
 
-  Result<void> sum(std::span<const at::Tensor> tensors) override {
-    return guarded([&] {
-      const at::NoGradGuard noGradients;
-      std::deque<Bucket> underWay;
-      for (std::size_t next = 0; next < tensors.size();) {
-        underWay.push_back(send(tensors, next));
-        next += underWay.back().tensors.size();
-        if (underWay.size() > kBucketsUnderWay) arrive(underWay);
-      }
-      while (!underWay.empty()) arrive(underWay);
-    });
+  Result<void> computeOn(const at::Device& device) override {
+    const auto group = device.is_cuda() ? ncclGroup() : c10::intrusive_ptr<c10d::Backend>();
+    const auto without = any(!group);
+    if (!without) return api::fail(without.error());
+    if (!*without) m_gpus = group;
+    return {};
+  }
+
+  Wait beginSum(const at::Tensor& numbers) override {
+    const bool ofGpu = m_gpus && numbers.is_cuda();
+    c10::intrusive_ptr<c10d::Work> work;
+    std::vector<at::Tensor> there{ofGpu ? numbers : numbers.cpu()};  // itself where it is
+    const auto begun =
+        guarded([&] { work = ofGpu ? m_gpus->allreduce(there) : m_group->allreduce(there); });
+    return [this, begun, work, numbers, sum = there.front()] {
+      if (!begun) return begun;
+      return guarded([&] {
+        work->wait();
+        if (!numbers.is_same(sum)) numbers.copy_(sum);
+      });
+    };
   }
 
   Result<void> sum(std::span<double> values) override {
@@ -111,13 +124,6 @@ class C10dRanks : public Ranks {
   }
 
  private:
-  /// Some tensors, one behind the other.
-  struct Bucket {
-    std::span<const at::Tensor> tensors;
-    at::Tensor flat;
-    c10::intrusive_ptr<c10d::Work> work;
-  };
-
   /// The network device that reaches the others: this machine alone, the interface that is named as
   /// for PyTorch, else the one that the host's name belongs to.
   static std::shared_ptr<gloo::transport::Device> device(const std::string& address) {
@@ -128,38 +134,6 @@ class C10dRanks : public Ranks {
     return c10d::ProcessGroupGloo::createDefaultDevice();
   }
 
-  Bucket send(std::span<const at::Tensor> tensors, std::size_t begin) const {
-    std::int64_t numbers = 0;
-    std::size_t end = begin;
-    do {
-      numbers += tensors[end++].numel();
-    } while (end < tensors.size() && (numbers + tensors[end].numel()) * 4 <= kBucketBytes);
-    Bucket bucket{tensors.subspan(begin, end - begin), at::empty({numbers}, at::kFloat), {}};
-    std::int64_t offset = 0;
-    for (const at::Tensor& tensor : bucket.tensors) {
-      part(bucket, tensor, offset).copy_(tensor);
-      offset += tensor.numel();
-    }
-    std::vector<at::Tensor> all{bucket.flat};
-    bucket.work = m_group->allreduce(all);
-    return bucket;
-  }
-
-  static void arrive(std::deque<Bucket>& underWay) {
-    Bucket& bucket = underWay.front();
-    bucket.work->wait();
-    std::int64_t offset = 0;
-    for (const at::Tensor& tensor : bucket.tensors) {
-      tensor.copy_(part(bucket, tensor, offset));
-      offset += tensor.numel();
-    }
-    underWay.pop_front();
-  }
-
-  static at::Tensor part(const Bucket& bucket, const at::Tensor& like, std::int64_t offset) {
-    return bucket.flat.narrow(0, offset, like.numel()).view(like.sizes());
-  }
-
   /// c10d throws when a peer is gone; why it went, it may have left in the store.
   template <class Call>
   Result<void> guarded(const Call& call) {
@@ -167,6 +141,7 @@ class C10dRanks : public Ranks {
       call();
       return {};
     } catch (const std::exception& failure) {
+      if (m_gpus) m_gpus->abort();  // else what is computed there would wait for ever
       try {
         if (m_store->check({kErrorKey}))
           if (const auto told = errorFrom(textOf(m_store->get(kErrorKey)))) return api::fail(*told);
@@ -180,8 +155,25 @@ class C10dRanks : public Ranks {
     }
   }
 
+  /// Nothing where the module is not there.
+  c10::intrusive_ptr<c10d::Backend> ncclGroup() const {
+#ifdef LIKENESS_HAVE_NCCL
+    Dl_info info{};
+    if (!::dladdr(reinterpret_cast<const void*>(&meet), &info)) return {};
+    const auto file = std::filesystem::path(info.dli_fname).parent_path() / kNcclModule;
+    void* const module = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!module) return {};
+    const auto make = reinterpret_cast<MakeNcclGroup*>(::dlsym(module, kNcclGroup));
+    return c10::intrusive_ptr<c10d::Backend>::reclaim(
+        make(m_store, static_cast<int>(m_rank), static_cast<int>(m_size), kTimeout));
+#else
+    return {};
+#endif
+  }
+
   c10::intrusive_ptr<c10d::Store> m_store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> m_group;
+  c10::intrusive_ptr<c10d::Backend> m_gpus;  ///< where all ranks have one
   std::int64_t m_texts = 0;
 };
 
@@ -189,6 +181,8 @@ class C10dRanks : public Ranks {
 
 Result<std::unique_ptr<Ranks>> meet(const base::Placement& placement) {
   if (placement.size == 1) return std::make_unique<Ranks>();
+  // Gloo writes to connections whose other end may be gone.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     return std::make_unique<C10dRanks>(placement);
   } catch (const std::exception& failure) {

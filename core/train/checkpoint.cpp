@@ -1,5 +1,7 @@
-// Writing, finding and thinning out checkpoints.
+// Writing, finding, thinning out and reading checkpoints.
 #include "core/train/checkpoint.h"
+
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,6 +10,7 @@
 
 #include "core/base/file_system.h"
 #include "core/base/log.h"
+#include "core/train/trainer.h"
 #include "core/workspace/resolve_model.h"
 
 namespace likeness::train {
@@ -104,6 +107,32 @@ std::optional<FoundCheckpoint> newestCheckpoint(const fs::path& runFolder,
     if (manifest) return FoundCheckpoint{folder, std::move(*manifest)};
     reporter.warning(manifest.error());
   }
+  return {};
+}
+
+api::Result<void> restore(Trainer& trainer, const FoundCheckpoint& checkpoint) {
+  const at::NoGradGuard noGradients;
+  const auto damaged = [&](std::string_view file) {
+    return api::fail(api::ErrorCode::DamagedCheckpoint,
+                     {{"folder", checkpoint.folder.string()},
+                      {"reason", std::string(file) + " does not fit this model"}});
+  };
+  for (const auto& [part, weights] : trainer.trainables().weights) {
+    const std::string name = part + ".safetensors";
+    auto tensors = tensor::loadSafetensors(checkpoint.folder / name);
+    if (!tensors) return api::fail(tensors.error());
+    if (tensors->size() != weights.size()) return damaged(name);
+    for (const auto& [key, weight] : weights) {
+      const auto found = tensors->find(key);
+      if (found == tensors->end() || found->second.sizes() != weight.sizes()) return damaged(name);
+      weight.copy_(found->second);
+    }
+  }
+  auto state = tensor::loadSafetensors(checkpoint.folder / workspace::kOptimizerFile);
+  if (!state) return api::fail(state.error());
+  const std::int64_t steps = checkpoint.manifest.step;
+  if (steps > 0 && !trainer.load(std::move(*state), steps))
+    return damaged(workspace::kOptimizerFile);
   return {};
 }
 

@@ -12,6 +12,8 @@
 
 namespace likeness::train {
 
+class Trainer;
+
 /// Tensors of a checkpoint by file name (workspace::kUnetFile...); each is written in its own type.
 /// The weights are those that are shown (ShownWeights); others that are trained lie with the
 /// optimizer's state.
@@ -37,5 +39,8 @@ struct FoundCheckpoint {
 /// reported as warnings and passed over. Empty = none.
 std::optional<FoundCheckpoint> newestCheckpoint(const std::filesystem::path& runFolder,
                                                 base::Reporter& reporter);
+/// Puts a checkpoint's tensors into the trainer of the same recipe, file by file. Errors:
+/// DamagedCheckpoint, those of tensor::loadSafetensors.
+api::Result<void> restore(Trainer& trainer, const FoundCheckpoint& checkpoint);
 
 }  // namespace likeness::train

@@ -43,11 +43,24 @@ Optimizer::Optimizer(std::vector<Trainable> parameters,
       m_seed(seed),
       m_byPieces(m_parameters.empty() || m_parameters.front().value.is_cpu()) {}
 
-void Optimizer::makeState() {
+/// For what is still trained in 0-based `step` or later.
+void Optimizer::makeState(std::int64_t step) {
   if (!m_slots.empty()) return;
   for (const Trainable& p : m_parameters) {
-    m_slots.push_back(makeSlots(p.value.detach()));
-    if (m_options.ema > 0) m_average.push_back(p.value.detach().clone());
+    const bool retired = p.until <= step;
+    m_slots.push_back(retired ? std::vector<Slot>{} : makeSlots(p.value.detach()));
+    m_average.push_back(m_options.ema > 0 || (retired && showsOthers()) ? p.value.detach().clone()
+                                                                        : at::Tensor());
+  }
+}
+
+void Optimizer::retire(std::int64_t step) {
+  const at::NoGradGuard noGradients;
+  for (std::size_t i = 0; i < m_slots.size(); ++i) {
+    if (m_parameters[i].until > step || m_slots[i].empty()) continue;
+    if (showsOthers() && !m_average[i].defined()) m_average[i] = shownOf(i);
+    m_slots[i].clear();
+    m_parameters[i].value.mutable_grad().reset();
   }
 }
 
@@ -144,7 +157,7 @@ void Optimizer::stepOne(std::size_t parameter, std::int64_t number, double rateF
 void Optimizer::update(const std::vector<std::size_t>& which, const Update& update) {
   TORCH_CHECK(m_trained.empty(), "an update while other weights are shown");
   const at::NoGradGuard noGradients;
-  makeState();
+  makeState(update.number - 1);
   const std::vector<Piece> all = pieces(which);
   std::vector<std::size_t> changed;
   for (const Piece& p : all)
@@ -153,7 +166,7 @@ void Optimizer::update(const std::vector<std::size_t>& which, const Update& upda
     updateByPieces(all, update);
   } else {
     updateElsewhere(changed, update);
-    if (!m_average.empty())
+    if (m_options.ema > 0)
       for (const std::size_t i : changed)
         m_average[i].lerp_(m_parameters[i].value, 1 - averageDecay(m_options.ema, update.number));
   }
@@ -173,7 +186,7 @@ void Optimizer::updateByPieces(const std::vector<Piece>& all, const Update& upda
     if (tensor.scalar_type() == at::kFloat) {
       float* const value = tensor.mutable_data_ptr<float>() + p.begin;
       updatePiece(p, update, gradient(p, scratch), value);
-      if (!m_average.empty())
+      if (m_options.ema > 0)
         kernels::average(
             p.size, averaging, value, m_average[p.parameter].mutable_data_ptr<float>() + p.begin);
       return;
@@ -233,9 +246,9 @@ tensor::StateDict Optimizer::state() const {
   return state;
 }
 
-bool Optimizer::load(tensor::StateDict state) {
+bool Optimizer::load(tensor::StateDict state, std::int64_t steps) {
   const at::NoGradGuard noGradients;
-  makeState();
+  makeState(steps);
   const auto take = [&](const std::string& key, const at::Tensor& target) {
     const auto found = state.find(key);
     if (found == state.end() || found->second.sizes() != target.sizes() ||
@@ -246,13 +259,19 @@ bool Optimizer::load(tensor::StateDict state) {
     return true;
   };
   for (std::size_t i = 0; i < m_parameters.size(); ++i) {
-    const std::string& key = m_parameters[i].key;
-    const at::Tensor& value = m_parameters[i].value;
-    for (const Slot& slot : m_slots[i])
-      if (!take(key + "." + std::string(slot.name), slot.tensor)) return false;
-    if (!showsOthers()) continue;
-    if (!m_average.empty()) m_average[i].copy_(value);
-    if (!take(key + std::string(kTrained), value)) return false;
+    const Trainable& p = m_parameters[i];
+    if (showsOthers()) {
+      if (m_average[i].defined()) m_average[i].copy_(p.value);
+      if (!take(p.key + std::string(kTrained), p.value)) return false;
+    }
+    const auto isOwn = [prefix = p.key + "."](const auto& entry) {
+      return entry.first.starts_with(prefix);
+    };
+    if (m_slots[i].empty())
+      std::erase_if(state, isOwn);
+    else if (p.until == Trainable().until || std::ranges::any_of(state, isOwn))
+      for (const Slot& slot : m_slots[i])
+        if (!take(p.key + "." + std::string(slot.name), slot.tensor)) return false;
   }
   if (!m_scalars.empty()) {
     const at::Tensor scalars = at::tensor(m_scalars, at::kDouble);
@@ -269,7 +288,7 @@ void Optimizer::exchange() {
   const at::NoGradGuard noGradients;
   const bool back = !m_trained.empty();
   for (std::size_t i = 0; i < m_parameters.size(); ++i) {
-    if (!back) m_trained.push_back(shownOf(i));
+    if (!back) m_trained.push_back(m_average[i].defined() ? m_average[i] : shownOf(i));
     const at::Tensor& value = m_parameters[i].value;
     const at::Tensor before = value.detach().clone();
     value.copy_(m_trained[i]);

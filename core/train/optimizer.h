@@ -55,6 +55,9 @@ class Optimizer {
   /// any order, it does what one step() does. Not for Prodigy, whose rate depends on all of them.
   void stepOne(std::size_t parameter, std::int64_t number, double rateFactor);
   void dropGradients();
+  /// Drops what parameters that are not trained from 0-based `step` on held beside their values:
+  /// gradients, slots. What is shown of them stays.
+  void retire(std::int64_t step);
   /// The rate of the first parameter that is trained in 0-based `step`, as a person may compare it
   /// with others.
   virtual double learningRate(std::int64_t step, double rateFactor) const;
@@ -65,9 +68,11 @@ class Optimizer {
   /// Where shown weights are not the trained ones, "KEY.trained" are those; it may only be called
   /// while they are shown then.
   tensor::StateDict state() const;
-  /// The counterpart of state(); the parameters hold the shown weights before and the trained ones
-  /// afterwards. False when a tensor is missing, of another shape or type, or too much.
-  bool load(tensor::StateDict state);
+  /// The counterpart of state() after `steps` updates; the parameters hold the shown weights before
+  /// and the trained ones afterwards. False when a tensor is missing, of another shape or type, or
+  /// too much; but what is retired then may have state, and what would have been by earlier bounds
+  /// (Trainable::until) begins anew.
+  bool load(tensor::StateDict state, std::int64_t steps = 0);
 
  protected:
   /// A piece of one parameter, in memory order, that fits the caches: what a thread works on at a
@@ -106,8 +111,9 @@ class Optimizer {
                             const at::Tensor& gradient,
                             const at::Tensor& value) = 0;
   /// Whether the weights that are shown are not those that are trained.
-  virtual bool showsOthers() const { return !m_average.empty(); }
-  /// What is shown in place of a parameter then; its memory holds the trained weights meanwhile.
+  virtual bool showsOthers() const { return m_options.ema > 0; }
+  /// What is shown in place of a parameter then, where no average is; its memory holds the trained
+  /// weights meanwhile.
   virtual at::Tensor shownOf(std::size_t parameter) const { return m_average[parameter]; }
 
   double rateOf(std::size_t parameter, const Update& update) const {
@@ -138,7 +144,7 @@ class Optimizer {
 
  private:
   friend class ShownWeights;
-  void makeState();
+  void makeState(std::int64_t step);
   std::vector<std::size_t> indices() const;
   std::vector<Piece> pieces(const std::vector<std::size_t>& which);
   GradientNorm gradientNorm(const std::vector<std::size_t>& which);
@@ -149,7 +155,7 @@ class Optimizer {
 
   std::vector<Trainable> m_parameters;
   std::vector<std::vector<Slot>> m_slots;  ///< by parameter; empty until the first step
-  std::vector<at::Tensor> m_average;       ///< by parameter; fp32, empty without an average
+  std::vector<at::Tensor> m_average;       ///< by parameter; fp32, where there is one
   std::vector<at::Tensor> m_trained;       ///< by parameter, while others are shown
   api::OptimizerOptions m_options;
   std::uint64_t m_seed;

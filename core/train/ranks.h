@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,9 +31,17 @@ class Ranks {
     return {count * m_rank / m_size, count * (m_rank + 1) / m_size};
   }
 
-  /// Adds up the tensors of all ranks, in place and in fp32, with equal bits on every rank. They go
-  /// in flat buckets of 25 MiB, the next one packed while the last one travels.
-  virtual api::Result<void> sum(std::span<const at::Tensor> tensors);
+  /// What this rank computes on. GPUs on all ranks add up among themselves then, where this was
+  /// built with NCCL.
+  virtual api::Result<void> computeOn(const at::Device& device);
+  /// Waits for a sum, once.
+  using Wait = std::function<api::Result<void>()>;
+  /// Begins to add up `numbers` (fp32, dense) of all ranks, in place, with equal bits on every
+  /// rank. They must not be touched until the wait for them is over. Several sums may be under way:
+  /// ranks begin them in the same order, and wait in that order too.
+  virtual Wait beginSum(const at::Tensor& numbers);
+  /// Bytes that are worth a sum of their own.
+  std::int64_t bucketBytes() const { return m_bucketBytes; }
   virtual api::Result<void> sum(std::span<double> values);
   /// Waits for all; true when one of them says so.
   api::Result<bool> any(bool mine);
@@ -43,10 +52,12 @@ class Ranks {
 
  protected:
   std::int64_t m_rank = 0, m_size = 1;
+  std::int64_t m_bucketBytes = 25 << 20;
 };
 
 /// Meets the other ranks, waiting for minutes at most; a process alone is ready at once. Over Gloo:
-/// tensors of a GPU travel through the host's memory. Errors: DeviceMissing with the address.
+/// tensors of a GPU travel through the host's memory, until Ranks::computeOn(). Errors:
+/// DeviceMissing with the address.
 api::Result<std::unique_ptr<Ranks>> meet(const base::Placement& placement);
 
 /// What a rank computes on where `wanted` is ComputeOptions::device: with several ranks it names

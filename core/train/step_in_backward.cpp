@@ -1,32 +1,12 @@
 #include "core/train/step_in_backward.h"
 
-#include <torch/csrc/autograd/function_hook.h>
-#include <torch/csrc/autograd/variable.h>
-
 #include <cmath>
-#include <memory>
 
 namespace likeness::train {
 
-struct StepInBackward::Hook : torch::autograd::PostAccumulateGradHook {
-  Hook(StepInBackward& owner, std::size_t parameter) : m_owner(owner), m_parameter(parameter) {}
-  void operator()(const torch::autograd::Variable&) override { m_owner.take(m_parameter); }
-
-  StepInBackward& m_owner;
-  const std::size_t m_parameter;
-};
-
-StepInBackward::StepInBackward(Optimizer& optimizer) : m_optimizer(optimizer) {
-  const auto& parameters = optimizer.parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    torch::autograd::impl::set_post_acc_grad_hooks(parameters[i].value,
-                                                   std::make_unique<Hook>(*this, i));
-}
-
-StepInBackward::~StepInBackward() {
-  for (const Trainable& p : m_optimizer.parameters())
-    torch::autograd::impl::set_post_acc_grad_hooks(p.value, nullptr);
-}
+StepInBackward::StepInBackward(Optimizer& optimizer)
+    : m_optimizer(optimizer),
+      m_hooks(optimizer.parameters(), [this](std::size_t parameter) { take(parameter); }) {}
 
 void StepInBackward::begin(std::int64_t number, double rateFactor) {
   m_number = number;

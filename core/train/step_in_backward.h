@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/train/optimizer.h"
+#include "core/train/gradient_hooks.h"
 
 namespace likeness::train {
 
@@ -15,11 +15,8 @@ namespace likeness::train {
 /// parameters one by one.
 class StepInBackward {
  public:
-  /// Hooks on to the parameters for as long as it lives. Refers to `optimizer`.
+  /// Refers to `optimizer`.
   explicit StepInBackward(Optimizer& optimizer);
-  ~StepInBackward();
-  StepInBackward(const StepInBackward&) = delete;
-  StepInBackward& operator=(const StepInBackward&) = delete;
 
   /// The next backward pass makes update `number`; without a call gradients are left as they are.
   void begin(std::int64_t number, double rateFactor);
@@ -29,10 +26,10 @@ class StepInBackward {
   Optimizer::GradientNorm end();
 
  private:
-  struct Hook;
   void take(std::size_t parameter);
 
   Optimizer& m_optimizer;
+  const GradientHooks m_hooks;
   std::int64_t m_number = 0;  ///< 0 = no update is under way
   double m_rateFactor = 0;
   std::vector<double> m_norms;  ///< by parameter; negative = not updated yet

@@ -1,8 +1,6 @@
 // The training job: preparation in stages, then the loop.
 #include "core/train/train.h"
 
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
 #include <chrono>
 #include <iterator>
@@ -66,7 +64,6 @@ class Job {
   Result<bool> ownClassLatents();
   Result<bool> classLatents();
   Result<void> recordInputs() const;
-  Result<void> restore(Trainer& trainer);
   RestingNetworks resting(const Trainer& trainer) const;
   Result<bool> trainSteps();
   std::vector<data::View> photoViews() const;
@@ -200,8 +197,10 @@ Result<bool> Job::loadModel() {
   return true;
 }
 
-/// On the model that the recipe names by its hash, else on that of the first rank.
+/// On the model that the recipe names by its hash, else on that of the first rank; and on how they
+/// add up.
 Result<bool> Job::agreeOnModel() {
+  if (auto ready = m_ranks.computeOn(m_device); !ready) return api::fail(ready.error());
   auto hash =
       m_ranks.fromFirst(m_recipe.base.hash.empty() ? m_model->weightHash : m_recipe.base.hash);
   if (!hash) return api::fail(hash.error());
@@ -414,32 +413,6 @@ Result<void> Job::recordInputs() const {
 
 // ---- training
 
-/// Puts a checkpoint's tensors into the trainer, file by file.
-Result<void> Job::restore(Trainer& trainer) {
-  const at::NoGradGuard noGradients;
-  const auto damaged = [&](std::string_view file) {
-    return api::fail(ErrorCode::DamagedCheckpoint,
-                     {{"folder", m_checkpoint->folder.string()},
-                      {"reason", std::string(file) + " does not fit this model"}});
-  };
-  for (const auto& [part, weights] : trainer.trainables().weights) {
-    const std::string name = part + ".safetensors";
-    auto tensors = tensor::loadSafetensors(m_checkpoint->folder / name);
-    if (!tensors) return api::fail(tensors.error());
-    if (tensors->size() != weights.size()) return damaged(name);
-    for (const auto& [key, weight] : weights) {
-      const auto found = tensors->find(key);
-      if (found == tensors->end() || found->second.sizes() != weight.sizes()) return damaged(name);
-      weight.copy_(found->second);
-    }
-  }
-  auto state = tensor::loadSafetensors(m_checkpoint->folder / workspace::kOptimizerFile);
-  if (!state) return api::fail(state.error());
-  if (m_checkpoint->manifest.step > 0 && !trainer.load(std::move(*state)))
-    return damaged(workspace::kOptimizerFile);
-  return {};
-}
-
 /// What can be put away between samples.
 RestingNetworks Job::resting(const Trainer& trainer) const {
   using enum weights::NetworkKind;
@@ -461,13 +434,15 @@ Result<bool> Job::trainSteps() {
                   m_compute,
                   m_ranks);
   if (m_checkpoint)
-    if (auto restored = restore(trainer); !restored) return api::fail(restored.error());
+    if (auto restored = restore(trainer, *m_checkpoint); !restored)
+      return api::fail(restored.error());
   std::optional<std::int64_t> lastStep;
   if (m_checkpoint) lastStep = m_checkpoint->manifest.step;
+  SampleMaker samples(*m_model, m_recipe, m_compute, m_ranks, resting(trainer));
   if (!m_ranks.isFirst())
-    return follow(trainer, lastStep.value_or(0), m_recipe.training.steps, m_ranks, m_reporter);
+    return follow(
+        trainer, samples, lastStep.value_or(0), m_recipe.training.steps, m_ranks, m_reporter);
   if (auto opened = m_reporter.open(m_recipe, lastStep); !opened) return api::fail(opened.error());
-  SampleMaker samples(*m_model, m_recipe, m_compute, resting(trainer));
   TrainingLoop loop(trainer, samples, m_ranks, m_recipe, m_photos, m_start, m_reporter);
   if (m_checkpoint) loop.continueFrom(*m_checkpoint);
   auto finished = loop.run();

@@ -54,6 +54,7 @@ Trainer::Trainer(nn::StableDiffusion& model,
   for (const auto& store : {model.unet.store, model.textEncoder.store, model.textEncoder2.store})
     if (store) store->setCheckpointing(recipe.memory.checkpointing);
   if (m_recipe.memory.stepInBackward) m_stepInBackward.emplace(*m_optimizer);
+  if (ranks.size() > 1) m_exchange.emplace(*m_optimizer, ranks);
   if (m_trainables.textUntil == 0) encodeFrozenPrompts();
 }
 
@@ -107,12 +108,14 @@ Trainer::Prediction Trainer::predict(const Batch& batch) const {
 
 Losses Trainer::gradients(std::int64_t step) {
   chooseTrained(step);
+  if (m_exchange) m_exchange->begin(step);
   for (;;) {
     try {
       return gradientsInParts(step);
     } catch (const std::exception& error) {
       // Nothing is left to divide, or weights have changed already.
       if (!tensor::isOutOfMemory(error) || m_microBatch == 1 || m_stepInBackward) throw;
+      if (m_exchange) m_exchange->keepWhatWasSent();
       m_optimizer->dropGradients();
       m_microBatch /= 2;
     }
@@ -144,15 +147,21 @@ Losses Trainer::gradientsInParts(std::int64_t step) {
     if (!std::isfinite(losses.subject) || !std::isfinite(losses.classHalf.value_or(0)))
       return losses;
     losses.bands.add(batch.timesteps, loss.subjectRows, m_batches.plan().trainTimesteps);
-    (loss.total * m_lossScaler.scale() / share).backward();
+    backward(loss.total * m_lossScaler.scale() / share, first + count == end);
   }
   return losses;
 }
 
-/// Over all ranks. Each has divided by the whole batch, so that sums are means. Where the loss is
-/// not finite there are no gradients.
+void Trainer::backward(const at::Tensor& loss, bool isLast) {
+  if (m_exchange) m_exchange->beginPass(isLast);
+  loss.backward();
+}
+
+/// Over all ranks. Each has divided by the whole batch, so that sums are means. A rank whose loss
+/// is not finite made no gradients, which the others do not know yet.
 api::Result<void> Trainer::addUp(Losses& losses) {
-  if (m_ranks.size() == 1) return {};
+  if (!m_exchange) return {};
+  if (auto exchanged = m_exchange->end(); !exchanged) return exchanged;
   std::array<double, 10> values{losses.subject, losses.classHalf.value_or(0)};
   std::ranges::copy(losses.bands.sums, values.begin() + 2);
   std::ranges::copy(losses.bands.rows, values.begin() + 6);
@@ -161,11 +170,7 @@ api::Result<void> Trainer::addUp(Losses& losses) {
   if (losses.classHalf) losses.classHalf = values[1];
   std::copy_n(values.begin() + 2, 4, losses.bands.sums.begin());
   std::copy_n(values.begin() + 6, 4, losses.bands.rows.begin());
-  if (!std::isfinite(values[0] + values[1])) return {};
-  std::vector<at::Tensor> gradients;
-  for (const Trainable& parameter : m_optimizer->parameters())
-    if (parameter.value.grad().defined()) gradients.push_back(parameter.value.grad());
-  return m_ranks.sum(gradients);
+  return {};
 }
 
 double Trainer::probe(data::Half half) const {
@@ -193,8 +198,8 @@ tensor::StateDict Trainer::state() const {
   return state;
 }
 
-bool Trainer::load(tensor::StateDict state) {
-  return m_lossScaler.load(state) && m_optimizer->load(std::move(state));
+bool Trainer::load(tensor::StateDict state, std::int64_t steps) {
+  return m_lossScaler.load(state) && m_optimizer->load(std::move(state), steps);
 }
 
 api::Result<StepReport> Trainer::step(std::int64_t step) {
@@ -228,6 +233,7 @@ api::Result<StepReport> Trainer::step(std::int64_t step) {
   // As torch's clip_grad_norm_: a millionth keeps the quotient finite.
   const double clip = limit > 0 ? std::min(1.0, limit / (report.gradientNorm + 1e-6)) : 1.0;
   if (!m_stepInBackward) m_optimizer->step(step + 1, factor, clip / scale);
+  m_optimizer->retire(step + 1);
   report.learningRate = m_optimizer->learningRate(step, factor);
   return report;
 }

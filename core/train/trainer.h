@@ -14,6 +14,7 @@
 #include "core/diffusion/noise_schedule.h"
 #include "core/nn/encode_text.h"
 #include "core/train/batch.h"
+#include "core/train/gradient_exchange.h"
 #include "core/train/loss_scaler.h"
 #include "core/train/lr_schedule.h"
 #include "core/train/optimizer.h"
@@ -69,11 +70,13 @@ class Trainer {
   /// finite. Where memory does not suffice the micro-batches are halved, for the rest of the run
   /// too: draws belong to places in the whole batch, so that gradients are the same but for
   /// rounding. Throws what says so when one picture is too much, or weights are updated in the
-  /// backward pass. With several ranks: what this one adds to losses and gradients.
+  /// backward pass. With several ranks: what this one adds to losses; its gradients are on their
+  /// way to the others.
   Losses gradients(std::int64_t step);
   /// Subject pictures that go through the networks at a time.
   std::int64_t microBatch() const { return m_microBatch; }
-  /// gradients(), their sum over all ranks, clipping, update. Errors before anything was changed:
+  /// gradients(), their sum over all ranks, clipping, update; what was trained for the last time is
+  /// retired. Errors before anything was changed:
   /// NonFinite {what, step}, those of Ranks; with MemoryOptions::stepInBackward a gradient that is
   /// not finite may come after other parameters were updated (step_in_backward.h).
   api::Result<StepReport> step(std::int64_t step);
@@ -88,7 +91,7 @@ class Trainer {
   const Optimizer& optimizer() const { return *m_optimizer; }
   /// The optimizer's state() and the loss scale; load() is the counterpart, as Optimizer's.
   tensor::StateDict state() const;
-  bool load(tensor::StateDict state);
+  bool load(tensor::StateDict state, std::int64_t steps = 0);
   const data::DataPlan& plan() const { return m_batches.plan(); }
   /// Without the parameters, which are the optimizer's.
   const Trainables& trainables() const { return m_trainables; }
@@ -100,6 +103,7 @@ class Trainer {
   nn::Conditioning zeroedWhereEmpty(nn::Conditioning text,
                                     const std::vector<std::string>& prompts) const;
   api::Result<void> addUp(Losses& losses);
+  void backward(const at::Tensor& loss, bool isLast);
   nn::Conditioning encode(const std::vector<std::string>& prompts) const;
   struct Prediction {
     at::Tensor predicted, target;  ///< [rows, 4, h, w]
@@ -120,6 +124,7 @@ class Trainer {
   std::unique_ptr<Optimizer> m_optimizer;
   LossScaler m_lossScaler;
   std::optional<StepInBackward> m_stepInBackward;
+  std::optional<GradientExchange> m_exchange;  ///< of several ranks
   std::int64_t m_microBatch;
   Ranks& m_ranks;
 };

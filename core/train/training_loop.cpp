@@ -34,6 +34,20 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+/// Samples of what is shown, when the first rank wants them; every rank asks.
+api::Result<void> sampleTogether(bool wanted,
+                                 std::int64_t step,
+                                 Trainer& trainer,
+                                 SampleMaker& samples,
+                                 Ranks& ranks,
+                                 base::Reporter& reporter) {
+  const auto agreed = ranks.any(wanted);
+  if (!agreed) return api::fail(agreed.error());
+  if (!*agreed) return {};
+  const ShownWeights shown(trainer.optimizer());
+  return samples.make(step, reporter);
+}
+
 }  // namespace
 
 TrainingLoop::TrainingLoop(Trainer& trainer,
@@ -106,9 +120,8 @@ api::Result<void> TrainingLoop::begin() {
 }
 
 api::Result<void> TrainingLoop::makeSamples(bool asked) {
-  if (!asked && !due(m_recipe.watch.sampleEvery)) return {};
-  const ShownWeights shown(m_trainer.optimizer());
-  return m_samples.make(m_step, m_reporter);
+  return sampleTogether(
+      asked || due(m_recipe.watch.sampleEvery), m_step, m_trainer, m_samples, m_ranks, m_reporter);
 }
 
 api::Result<void> TrainingLoop::oneStep() {
@@ -137,15 +150,18 @@ api::Result<void> TrainingLoop::oneStep() {
   row.push_back({m_step, Series::StepSeconds, stepSeconds});
   row.push_back({m_step, Series::MemoryMiB, static_cast<double>(base::rssMiB())});
   // Before the row, which tells how far the samples have drifted.
-  if (auto made = makeSamples(m_reporter.takeSampleRequest()); !made) return made;
-  if (auto recorded = m_reporter.record(m_step, std::move(row)); !recorded) return recorded;
+  const auto made = makeSamples(m_reporter.takeSampleRequest());
+  auto recorded = m_reporter.record(m_step, std::move(row));
+  if (!made) return brokenOff(made.error());
+  if (!recorded) return recorded;
   reportProgress();
   if (due(m_recipe.watch.probeEvery)) advise();
   if (m_reporter.takeCheckpointRequest() || checkpointDue()) return save(ended());
   return {};
 }
 
-/// A step failed before anything was changed. Where a rank was lost, the state before it is good.
+/// A step failed before anything was changed, or the samples after it. Where a rank was lost, the
+/// state is good.
 tl::unexpected<api::Error> TrainingLoop::brokenOff(api::Error error) {
   const bool lost = error.code == api::ErrorCode::DeviceMissing;
   if (lost && m_step > 0 && m_savedStep != m_step)
@@ -255,15 +271,23 @@ api::Figures TrainingLoop::figures() const {
 }
 
 api::Result<bool> follow(Trainer& trainer,
+                         SampleMaker& samples,
                          std::int64_t step,
                          std::int64_t steps,
                          Ranks& ranks,
                          base::Reporter& reporter) {
-  for (; step < steps; ++step) {
+  const auto sampled = [&] {
+    return sampleTogether(false, step, trainer, samples, ranks, reporter);
+  };
+  if (step == 0)
+    if (auto made = sampled(); !made) return api::fail(made.error());
+  while (step < steps) {
     const auto stop = ranks.any(reporter.stop().stop_requested());
     if (!stop) return api::fail(stop.error());
     if (*stop) return false;
     if (auto done = trainer.step(step); !done) return api::fail(done.error());
+    ++step;
+    if (auto made = sampled(); !made) return api::fail(made.error());
   }
   return true;
 }

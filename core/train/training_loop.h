@@ -76,9 +76,10 @@ class TrainingLoop {
   double m_reportSeconds = 0;
 };
 
-/// The steps of a rank that is not the first: the same updates, with nothing written or shown.
-/// `step` updates were done. As TrainingLoop::run().
+/// The steps of a rank that is not the first: the same updates and its share of the samples, with
+/// nothing written or shown. `step` updates were done. As TrainingLoop::run().
 api::Result<bool> follow(Trainer& trainer,
+                         SampleMaker& samples,
                          std::int64_t step,
                          std::int64_t steps,
                          Ranks& ranks,

@@ -14,6 +14,9 @@ install(TARGETS likeness-pickle-reader likeness-engine RUNTIME DESTINATION lib/l
 if(LIKENESS_HAVE_CUDA)
   install(TARGETS likeness_cuda LIBRARY DESTINATION lib/likeness)
 endif()
+if(TARGET likeness_nccl)
+  install(TARGETS likeness_nccl LIBRARY DESTINATION lib/likeness)
+endif()
 # libtorch_cpu.so names the last two even on machines without a GPU.
 install(PROGRAMS
   ${LIKENESS_LIBTORCH}/torch/lib/libtorch_cpu.so ${LIKENESS_LIBTORCH}/torch/lib/libc10.so ${LIKENESS_LIBTORCH}/torch/lib/libgomp.so.1

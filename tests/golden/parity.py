@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Everything that Likeness computes, reads or writes beside diffusers, transformers and peft: a table of every comparison with its error and
-its bound. Fails when one is above.
+"""Everything that Likeness computes, reads or writes beside diffusers, transformers, peft and lycoris: a table of every comparison with its
+error and its bound. Fails when one is above.
 
   python3 -m venv peers && peers/bin/pip install -r tests/bench/peers/requirements.txt
   peers/bin/python tests/golden/parity.py --build build/dev [--quick] [--only PART,...]
@@ -12,7 +12,7 @@ Parts:
   samplers     trajectories of 20 steps, of every sampler
   tokenizers, keys, single-files, adapters, merge-extract, embeddings
   pictures     whole pictures from the same noise, of 255. With --quick of two samplers each
-  exports      what a short training exports. Not with --quick
+  exports      what a short training exports, live in diffusers and LyCORIS. Not with --quick
 
 An error is max |a - b| / max |b| or |a - b| / |b|, whichever is larger, for networks in fp32; for pictures the largest difference of a channel;
 for what must be exact the number of cases that are not. --quick takes 2 minutes and 1.5 GB.
@@ -78,7 +78,8 @@ class Parity:
                 for key, inner in value.items():
                     walk([*place, key], inner)
             else:
-                self.row(" ".join([what, *place]).strip(), value["max"] if isinstance(value, dict) else value, result["limit"])
+                found = value if isinstance(value, dict) else {"max": value}
+                self.row(" ".join([what, *place]).strip(), found["max"], found.get("limit", result["limit"]))
 
         before = self.above
         walk([], result["difference"])

@@ -1,5 +1,8 @@
 // Adapters in training: gradients against peft and lycoris, and what is saved of them.
 #include <ATen/TensorOperators.h>
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
 
 #include "core/tensor/random_tensor.h"
 #include "core/weights/model_configs.h"
@@ -98,9 +101,8 @@ TEST(TrainedAdapters, ComeBackFromEveryFormAndMerge) {
     for (const LoraForm form : {LoraForm::Kohya, LoraForm::Peft}) {
       const auto file =
           folder / (form == LoraForm::Kohya ? "kohya.safetensors" : "peft.safetensors");
-      const auto saved = saveLora(lora, form, file, at::kFloat);
-      ASSERT_EQ(saved.has_value(), kind != LoraKind::Lokr || form == LoraForm::Kohya);
-      if (saved) files.push_back(file);
+      ASSERT_TRUE(saveLora(lora, form, file, at::kFloat));
+      files.push_back(file);
     }
     for (const auto& file : files) {
       auto other = mustLoad(tinyFolder());
@@ -115,6 +117,32 @@ TEST(TrainedAdapters, ComeBackFromEveryFormAndMerge) {
     EXPECT_LE(relativeError(unetOutput(network), unet), 1e-5);
     setAdapterStrength(*model.unet.store, 0, 0);
     EXPECT_LE(relativeError(unetOutput(model), unetOutput(fresh)), 1e-6);
+  }
+}
+
+TEST(TrainedAdapters, ALokrGoesToPeftWithItsFactorOrIsRefused) {
+  const support::TempFolder folder;
+  for (const std::int64_t factor : {2, 8}) {  // eight is more than the rest of these layers
+    api::LoraOptions options = optionsOf(LoraKind::Lokr);
+    options.lokrFactor = factor;
+    auto model = mustLoad(tinyFolder());
+    tensor::StateDict adapter;
+    for (const auto& [key, leaf] : attachLora(*model.unet.store, options, 1))
+      adapter.emplace("unet." + key, leaf);
+    const auto file = folder / (std::to_string(factor) + ".safetensors");
+    const auto saved =
+        saveLora(loraOf(adapter, adapterScale(options)), LoraForm::Peft, file, at::kFloat);
+    ASSERT_EQ(saved.has_value(), factor == 2);
+    if (saved) {
+      const auto config = nlohmann::json::parse(
+          weights::SafetensorsFile::open(file)->metadata().at("lora_adapter_metadata"));
+      EXPECT_EQ(config.at("unet.decompose_factor"), factor);
+      EXPECT_TRUE(config.contains("unet.alpha") && !config.contains("unet.lora_alpha"));
+    } else {
+      EXPECT_THAT(api::message(saved.error()), testing::HasSubstr("cannot hold this LoKr"));
+      EXPECT_THAT(api::hint(saved.error()), testing::HasSubstr("--format kohya-lora"));
+      EXPECT_FALSE(std::filesystem::exists(file));
+    }
   }
 }
 

@@ -157,13 +157,23 @@ TEST(Methods, TheTextEncoderStopsAndItsOptimizerStateToo) {
         all.emplace(key, tensor.clone());
       return all;
     };
-    const auto begun = copyOfWeights(setup.trainer);
-    takeSteps(setup.trainer, 0, 2);
-    const auto middle = state();
-    takeSteps(setup.trainer, 2, 4);
     const auto isText = [](const std::string& key) {
       return key.find("text_encoder.") != std::string::npos;
     };
+    const auto kept = [&](bool ofText) {
+      return std::ranges::count_if(setup.trainer.optimizer().state(), [&](const auto& entry) {
+        return isText(entry.first) == ofText;
+      });
+    };
+    const auto begun = copyOfWeights(setup.trainer);
+    takeSteps(setup.trainer, 0, 1);
+    const auto ofUnet = kept(false);
+    EXPECT_GT(kept(true), 0);
+    takeSteps(setup.trainer, 1, 2);
+    EXPECT_EQ(kept(true), 0) << "its memory is free";
+    EXPECT_EQ(kept(false), ofUnet);
+    const auto middle = state();
+    takeSteps(setup.trainer, 2, 4);
     const auto first = changed(begun, middle), second = changed(middle, state());
     EXPECT_TRUE(std::ranges::any_of(first, isText));
     EXPECT_FALSE(std::ranges::any_of(second, isText));

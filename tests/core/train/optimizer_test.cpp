@@ -233,6 +233,71 @@ TEST(OptimizerTest, MemoryIsWhatTheStateTakes) {
   }
 }
 
+TEST(OptimizerTest, WhatIsRetiredKeepsWhatIsShownAndNothingElse) {
+  for (const api::OptimizerOptions& options : everyKind()) {
+    SCOPED_TRACE(nameOf(options));
+    const auto make = [&](std::int64_t until) {
+      return makeOptimizer({{"a", draw(1, {300, 20}).requires_grad_(true), 1e-3, 0, until},
+                            {"b", draw(2, {50}).requires_grad_(true), 1e-3}},
+                           options,
+                           1);
+    };
+    struct Saved {
+      tensor::StateDict state;
+      std::vector<at::Tensor> trained, shown;
+    };
+    const auto copies = [](const Optimizer& optimizer) {
+      std::vector<at::Tensor> values;
+      for (const Trainable& p : optimizer.parameters()) values.push_back(p.value.detach().clone());
+      return values;
+    };
+    const auto save = [&](Optimizer& optimizer) {
+      Saved saved{{}, copies(optimizer), {}};
+      const ShownWeights shown(optimizer);
+      saved.shown = copies(optimizer);
+      for (const auto& [key, tensor] : optimizer.state()) saved.state.emplace(key, tensor.clone());
+      return saved;
+    };
+    const auto isEqual = [](const std::vector<at::Tensor>& x, const std::vector<at::Tensor>& y) {
+      return x[0].equal(y[0]) && x[1].equal(y[1]);
+    };
+    const auto optimizer = make(2);
+    for (std::int64_t number = 1; number <= 2; ++number) {
+      for (const Trainable& p : optimizer->parameters())
+        p.value.mutable_grad() = draw(static_cast<std::uint64_t>(2 + number), p.value.sizes());
+      optimizer->step(number, 1, 1);
+    }
+    optimizer->retire(1);
+    const Saved before = save(*optimizer);
+    optimizer->retire(2);
+    const Saved after = save(*optimizer);
+    EXPECT_TRUE(isEqual(before.trained, after.trained) && isEqual(before.shown, after.shown));
+    const auto isOf = [](const std::string& name) {
+      return [=](const auto& entry) {
+        return entry.first.starts_with(name) && !entry.first.ends_with(".trained");
+      };
+    };
+    EXPECT_TRUE(std::ranges::any_of(before.state, isOf("a.")));
+    EXPECT_TRUE(std::ranges::none_of(after.state, isOf("a.")));
+    EXPECT_TRUE(std::ranges::any_of(after.state, isOf("b.")));
+
+    const auto isLoaded = [&](const Saved& saved, std::int64_t until) {
+      const auto resumed = make(until);
+      for (std::size_t i = 0; i < 2; ++i)
+        resumed->parameters()[i].value.detach().copy_(saved.shown[i]);
+      if (!resumed->load(saved.state, 2)) return false;
+      const Saved now = save(*resumed);
+      EXPECT_TRUE(isEqual(now.trained, saved.trained));
+      EXPECT_TRUE(until > 2 || isEqual(now.shown, saved.shown));
+      return true;
+    };
+    EXPECT_TRUE(isLoaded(after, 2));
+    EXPECT_TRUE(isLoaded(before, 2)) << "of an earlier version";
+    EXPECT_TRUE(isLoaded(after, 4)) << "trained longer than was said";
+    EXPECT_FALSE(isLoaded(after, Trainable().until));
+  }
+}
+
 TEST(LrScheduleTest, FollowsTheTable) {
   using api::LrScheduleKind;
   const LrSchedule constant{LrScheduleKind::Constant, 10, 0};

@@ -10,10 +10,12 @@
 #include <thread>
 
 #include "core/base/file_system.h"
+#include "core/image/photo.h"
 #include "core/train/run_folder.h"
 #include "core/workspace/checkpoint_manifest.h"
 #include "core/workspace/metrics_file.h"
 #include "core/workspace/resolve_model.h"
+#include "core/workspace/run_folder.h"
 #include "tests/core/train/driver/recipe.h"
 #include "tests/core/train/fixture.h"
 
@@ -47,10 +49,17 @@ class Together {
              const fs::path& run,
              const std::string& method,
              std::int64_t batch,
-             std::int64_t steps = kJobSteps) {
+             std::int64_t steps = kJobSteps,
+             std::int64_t samples = 3) {
     const std::string program = fs::read_symlink("/proc/self/exe").parent_path() / "train_driver";
-    std::vector<std::string> arguments{
-        program, tinyModel(), photos, run, method, std::to_string(batch), std::to_string(steps)};
+    std::vector<std::string> arguments{program,
+                                       tinyModel(),
+                                       photos,
+                                       run,
+                                       method,
+                                       std::to_string(batch),
+                                       std::to_string(steps),
+                                       std::to_string(samples)};
     const fs::path said = m_folder / ("said" + std::to_string(m_pids.size()));
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -144,6 +153,14 @@ TEST(RanksTest, EqualOneProcessWithTheSameBatch) {
       EXPECT_EQ(found[i].series, expected[i].series);
       EXPECT_NEAR(found[i].value, expected[i].value, 1e-5 * std::abs(expected[i].value)) << i;
     }
+    // Before the first step the weights are the same, and so is every bit of the samples.
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const auto sample = [&](const std::string& run, std::int64_t step) {
+        return image::readPhoto(folder / run / workspace::sampleFile(step, i)).value().image;
+      };
+      EXPECT_EQ(sample(one, 0), sample(many, 0)) << i;
+      EXPECT_EQ(sample(one, kJobSteps).width, sample(many, kJobSteps).width) << i;
+    }
   }
 }
 
@@ -173,6 +190,22 @@ TEST(RanksTest, ALostOneEndsTheRunWhichGoesOnAlone) {
   EXPECT_EQ(again, 0) << complaint;
   EXPECT_EQ(newest(run), done + 2);
   EXPECT_EQ(readInputs(run)->ranks, 1);
+}
+
+TEST(RanksTest, ALostOneEndsTheRunAmongItsSamplesToo) {
+  const support::TempFolder folder;
+  support::makePhotos(folder / "photos", 3);
+  const fs::path run = folder / "run", first = run / workspace::sampleFile(6, 0);
+  Together together(folder.path());
+  for (int rank = 0; rank < 2; ++rank)
+    together.start(rank, 2, folder / "photos", run, "lora", 2, 100000, 100);
+  while (!fs::exists(first) && ::waitpid(together.pid(0), nullptr, WNOHANG) == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::kill(together.pid(1), SIGKILL);
+  EXPECT_EQ(together.wait(1).first, 128 + SIGKILL);
+  EXPECT_THAT(together.wait(0).second, HasSubstr("A process that trained along ended"));
+  EXPECT_GE(newest(run), 6);
+  EXPECT_EQ(workspace::readMetrics(run / "metrics.csv").back().step, newest(run));
 }
 
 TEST(RanksTest, ReasonsReachAll) {

@@ -78,6 +78,10 @@ TEST_P(ResumeTest, EqualsAnUninterruptedRunBitForBit) {
 }
 
 void stop(api::TrainRequest& r) { r.training.textEncoderStop = 0.5; }
+void stopAveraged(api::TrainRequest& r) { r.optimizer.ema = 0.9, stop(r); }
+void stopFree(api::TrainRequest& r) {
+  r.optimizer.kind = api::OptimizerKind::ScheduleFree, stop(r);
+}
 void dora(api::TrainRequest& r) {
   r.lora.kind = api::LoraKind::Dora, r.lora.convRank = 1, r.lora.textEncoder = true, stop(r);
 }
@@ -86,32 +90,35 @@ void lokr(api::TrainRequest& r) {
 }
 void word(api::TrainRequest& r) { r.embedding.vectors = 2; }
 
-INSTANTIATE_TEST_SUITE_P(All,
-                         ResumeTest,
-                         testing::Values(ResumeCase{Method::Full, 1, 1},
-                                         ResumeCase{Method::Full, 5, 2},
-                                         ResumeCase{Method::Full, 11, 1},
-                                         ResumeCase{Method::Lora, 1, 1},
-                                         ResumeCase{Method::Lora, 6, 1},
-                                         ResumeCase{Method::Full, 7, 1, Tiny::Xl},
-                                         ResumeCase{Method::Lora, 8, 1, Tiny::Xl},
-                                         ResumeCase{Method::Full, 4, 1, Tiny::Velocity2},
-                                         ResumeCase{Method::Full, 3, 1, Tiny::Noise, "Stop", stop},
-                                         ResumeCase{Method::Full, 8, 1, Tiny::Noise, "Stop", stop},
-                                         ResumeCase{Method::Lora, 6, 1, Tiny::Xl, "Dora", dora},
-                                         ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Lokr", lokr},
-                                         ResumeCase{Method::Lora, 2, 1, Tiny::Noise, "Word", word},
-                                         ResumeCase{Method::Lora, 9, 1, Tiny::Xl, "Word", word},
-                                         ResumeCase{Method::TextualInversion, 5, 1, Tiny::Xl}),
-                         [](const auto& test) {
-                           std::string method(api::enumName(test.param.method));
-                           std::erase(method, '-');
-                           return method + test.param.name + "At" +
-                                  std::to_string(test.param.stopAt) +
-                                  (test.param.model == Tiny::Xl          ? "Xl"
-                                   : test.param.model == Tiny::Velocity2 ? "Velocity2"
-                                                                         : "");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All,
+    ResumeTest,
+    testing::Values(ResumeCase{Method::Full, 1, 1},
+                    ResumeCase{Method::Full, 5, 2},
+                    ResumeCase{Method::Full, 11, 1},
+                    ResumeCase{Method::Lora, 1, 1},
+                    ResumeCase{Method::Lora, 6, 1},
+                    ResumeCase{Method::Full, 7, 1, Tiny::Xl},
+                    ResumeCase{Method::Lora, 8, 1, Tiny::Xl},
+                    ResumeCase{Method::Full, 4, 1, Tiny::Velocity2},
+                    ResumeCase{Method::Full, 3, 1, Tiny::Noise, "Stop", stop},
+                    ResumeCase{Method::Full, 6, 1, Tiny::Noise, "Stop", stop},
+                    ResumeCase{Method::Full, 8, 1, Tiny::Noise, "Stop", stop},
+                    ResumeCase{Method::Full, 6, 1, Tiny::Noise, "StopAveraged", stopAveraged},
+                    ResumeCase{Method::Full, 7, 1, Tiny::Noise, "StopFree", stopFree},
+                    ResumeCase{Method::Lora, 6, 1, Tiny::Xl, "Dora", dora},
+                    ResumeCase{Method::Lora, 5, 1, Tiny::Noise, "Lokr", lokr},
+                    ResumeCase{Method::Lora, 2, 1, Tiny::Noise, "Word", word},
+                    ResumeCase{Method::Lora, 9, 1, Tiny::Xl, "Word", word},
+                    ResumeCase{Method::TextualInversion, 5, 1, Tiny::Xl}),
+    [](const auto& test) {
+      std::string method(api::enumName(test.param.method));
+      std::erase(method, '-');
+      return method + test.param.name + "At" + std::to_string(test.param.stopAt) +
+             (test.param.model == Tiny::Xl          ? "Xl"
+              : test.param.model == Tiny::Velocity2 ? "Velocity2"
+                                                    : "");
+    });
 
 TEST_F(TrainTest, ARunOfSdxlHoldsBothTextEncodersAndIsAModel) {
   ASSERT_TRUE(run(request("run", Method::Full, Tiny::Xl)));

@@ -1,8 +1,9 @@
-// Trains or resumes the tiny model of kill_test.cpp: MODEL PHOTO_FOLDER RUN_FOLDER lora|full. Two
-// more make it a rank of ranks_test.cpp: BATCH_SIZE STEPS.
+// Trains or resumes the tiny model of kill_test.cpp: MODEL PHOTO_FOLDER RUN_FOLDER lora|full. Three
+// more make it a rank of ranks_test.cpp: BATCH_SIZE STEPS SAMPLES.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 #include "core/base/file_system.h"
 #include "core/base/reporter.h"
@@ -29,13 +30,16 @@ class Silent : public likeness::base::Reporter {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5 && argc != 7) return 2;
+  if (argc != 5 && argc != 8) return 2;
   auto request = likeness::train::test::jobRequest(argv[1], argv[2], argv[3]);
   likeness::api::parseEnum(std::string_view(argv[4]), request.training.method);
   request.resume = true;
-  if (argc == 7) {
+  if (argc == 8) {
     request.training.batchSize = std::atoll(argv[5]);
     request.training.steps = std::atoll(argv[6]);
+    request.watch.samplePrompts.clear();
+    for (int i = 0; i < std::atoi(argv[7]); ++i)
+      request.watch.samplePrompts.push_back("{subject} number " + std::to_string(i));
     // AdamW makes steps of this size from gradients that are nothing but rounding.
     request.training.learningRate = request.lora.learningRate = 1e-5;
   }
