@@ -64,6 +64,7 @@ class Job {
   Result<bool> ownClassLatents();
   Result<bool> classLatents();
   Result<void> recordInputs() const;
+  Result<bool> want(bool everyNetwork);
   RestingNetworks resting(const Trainer& trainer) const;
   Result<bool> trainSteps();
   std::vector<data::View> photoViews() const;
@@ -90,6 +91,7 @@ class Job {
   std::optional<base::FileLock> m_lock;
   nn::LoadOptions m_loadOptions;
   std::optional<nn::StableDiffusion> m_model;
+  bool m_everyNetwork = true;  ///< is there, not the autoencoder alone
   std::vector<data::TrainingPicture> m_photos, m_classPictures;
   std::vector<ClassFile> m_classFiles;
   data::LatentSet m_subjectLatents, m_classLatents;
@@ -197,6 +199,19 @@ Result<bool> Job::loadModel() {
   return true;
 }
 
+/// Pictures become latents, at the fullest moment of the autoencoder, while it is alone where
+/// memory counts.
+Result<bool> Job::want(bool everyNetwork) {
+  if (!m_recipe.memory.offload || m_everyNetwork == everyNetwork) return true;
+  m_everyNetwork = everyNetwork;
+  using enum weights::NetworkKind;
+  std::vector<weights::NetworkKind> others{UNet, TextEncoder};
+  if (m_model->isXl()) others.push_back(TextEncoder2);
+  if (everyNetwork) return nn::bringBack(*m_model, others, m_loadOptions, m_reporter.stop());
+  nn::putAway(*m_model, others);
+  return true;
+}
+
 /// On the model that the recipe names by its hash, else on that of the first rank; and on how they
 /// add up.
 Result<bool> Job::agreeOnModel() {
@@ -300,6 +315,7 @@ Result<bool> Job::preparePhotos() {
 }
 
 Result<bool> Job::photoLatents() {
+  if (auto alone = want(false); !alone) return alone;
   auto latents = latentCache().getAll(
       m_photos, photoViews(), m_recipe.training.flip, Stage::PreparePhotos, m_reporter);
   if (!latents) return api::fail(latents.error());
@@ -345,6 +361,7 @@ Result<bool> Job::makeClassImages() {
   if (!own) return api::fail(own.error());
   m_classPictures = std::move(*own);
   if (stopped()) return false;
+  if (auto awake = want(true); !awake || !*awake) return awake;
   const auto start = Clock::now();
   auto files = makeClassPictures(m_recipe, *m_model, m_compute, m_ranks, m_reporter);
   if (!files) return api::fail(files.error());
@@ -373,6 +390,7 @@ std::vector<data::View> Job::classViews() const {
 Result<bool> Job::ownClassLatents() {
   if (m_classPictures.empty() || m_ranks.size() == 1) return true;
   m_reporter.stage(Stage::CacheLatents);
+  if (auto alone = want(false); !alone) return alone;
   const auto [begin, end] = m_ranks.share(static_cast<std::int64_t>(m_classPictures.size()));
   const auto own =
       latentCache().getAll({m_classPictures.begin() + begin, m_classPictures.begin() + end},
@@ -387,6 +405,7 @@ Result<bool> Job::ownClassLatents() {
 Result<bool> Job::classLatents() {
   if (m_classPictures.empty()) return true;
   m_reporter.stage(Stage::CacheLatents);
+  if (auto alone = want(false); !alone) return alone;
   auto latents =
       latentCache().getAll(m_classPictures, classViews(), false, Stage::CacheLatents, m_reporter);
   if (!latents) return api::fail(latents.error());
@@ -427,6 +446,7 @@ RestingNetworks Job::resting(const Trainer& trainer) const {
 
 Result<bool> Job::trainSteps() {
   m_reporter.stage(Stage::Train);
+  if (auto awake = want(true); !awake || !*awake) return awake;
   Trainer trainer(*m_model,
                   m_recipe,
                   std::move(m_subjectLatents),

@@ -117,7 +117,8 @@ class Run {
 
     Pass encoding({});
     passEncoder(encoding, m_configs.vae, {1, side(), side()});
-    std::vector<Parts> stages{parts(stored, 0, 0, kPhotoMiB), parts(stored, 0, encoding)};
+    const std::int64_t whileEncoding = m_recipe.memory.offload ? vae : stored;
+    std::vector<Parts> stages{parts(stored, 0, 0, kPhotoMiB), parts(whileEncoding, 0, encoding)};
     if (const std::int64_t batch = classBatch(used + decoder); batch > 0) {
       stages.push_back(parts(used + decoder, 0, samplingPass(batch, m_recipe.prior.sampling)));
       stages.push_back(parts(used + decoder, 0, decodingPass(batch)));

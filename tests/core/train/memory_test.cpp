@@ -234,18 +234,20 @@ TEST(MemoryTest, WhatIsPutAwayIsFreedAndComesBackAsItWas) {
   }
 }
 
-/// A whole job on a model of its own, of which a file is damaged after the first sample when asked.
+/// A whole job on a model of its own, of which a part may be damaged once there is a picture.
 struct OffloadRun {
-  OffloadRun(bool offload, bool damageVae) {
+  OffloadRun(bool offload,
+             const std::string& damaged = {},
+             api::PictureKind when = api::PictureKind::Sample) {
     support::makePhotos(folder / "photos", 2);
     support::makeTinyModel(folder / "model", {});
     auto request = jobRequest(folder / "model", folder / "photos", folder / "run");
     request.training.method = Method::Lora;
     request.memory.offload = offload;
-    if (damageVae)  // cut off in place: files that are open stay readable when they are removed
-      reporter.onPicture = [this](const api::PictureReady& picture) {
-        if (picture.kind != api::PictureKind::Sample) return;
-        for (const auto& entry : std::filesystem::directory_iterator(folder / "model/vae"))
+    if (!damaged.empty())  // cut off in place: open files stay readable when they are removed
+      reporter.onPicture = [this, damaged, when](const api::PictureReady& picture) {
+        if (picture.kind != when) return;
+        for (const auto& entry : std::filesystem::directory_iterator(folder / "model" / damaged))
           if (entry.path().extension() == ".safetensors")
             std::filesystem::resize_file(entry.path(), 100);
       };
@@ -263,7 +265,7 @@ struct OffloadRun {
 };
 
 TEST(MemoryTest, OffloadingChangesNoSample) {
-  const OffloadRun resident(false, false), offloaded(true, false);
+  const OffloadRun resident(false), offloaded(true);
   ASSERT_TRUE(resident.result && offloaded.result);
   EXPECT_EQ(resident.samples().size(), 3U);
   EXPECT_EQ(resident.samples(), offloaded.samples());
@@ -271,13 +273,22 @@ TEST(MemoryTest, OffloadingChangesNoSample) {
 
 /// Only who reads the files again misses them; the run itself goes on.
 TEST(MemoryTest, OffloadedNetworksAreReadAgainForSamples) {
-  const OffloadRun resident(false, true), offloaded(true, true);
+  const OffloadRun resident(false, "vae"), offloaded(true, "vae");
   ASSERT_TRUE(resident.result && offloaded.result);
   EXPECT_EQ(resident.samples().size(), 3U);
   EXPECT_TRUE(resident.reporter.warnings.empty());
   EXPECT_EQ(offloaded.samples().size(), 1U);
   EXPECT_EQ(offloaded.reporter.warnings.size(), 2U);
   EXPECT_FALSE(offloaded.result->cancelled);
+}
+
+TEST(MemoryTest, NoOtherNetworkIsThereWhileClassPicturesAreEncoded) {
+  const auto made = api::PictureKind::ClassImage;
+  const OffloadRun resident(false, "unet", made), offloaded(true, "unet", made);
+  EXPECT_TRUE(resident.result);
+  ASSERT_FALSE(offloaded.result) << "it was not read again";
+  EXPECT_TRUE(offloaded.result.error().context.front().second.find("unet") != std::string::npos)
+      << message(offloaded.result.error());
 }
 
 }  // namespace
