@@ -6,10 +6,10 @@
 #include <QThreadPool>
 #include <QTranslator>
 
-#include "app/engine_loader.h"
 #include "core/base/file_system.h"
 #include "core/base/log.h"
 #include "core/config/config.h"
+#include "core/remote/remote_engine.h"
 #include "core/workspace/workspace.h"
 #include "ui/util/convert.h"
 #include "ui/util/palette.h"
@@ -45,10 +45,10 @@ Application::Application(QApplication& qt, const Arguments& arguments)
         options.log = [](int level, std::string_view message) {
           base::log(static_cast<base::LogLevel>(level), message);
         };
-        auto engine = loadEngine(options);
+        auto engine = remote::startRemoteEngine(std::move(options));
         if (!engine) return api::fail(engine.error());
         device->take((*engine)->devices());
-        return std::shared_ptr<api::Engine>(std::move(*engine));
+        return *engine;
       });
   m_window = std::make_unique<ui::MainWindow>(ui::Services{
       *m_workspace,

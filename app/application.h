@@ -1,5 +1,5 @@
 // The window's composition root: the only place that sees the window, the workspace and the
-// engine's module.
+// engine.
 #pragma once
 
 #include <QSettings>

@@ -27,7 +27,7 @@ std::vector<std::filesystem::path> candidates() {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   const auto lib = program.parent_path().parent_path() / "lib";
-  return {lib / kModuleName, lib / "likeness" / kModuleName};
+  return {lib / kModuleName, lib / "likeness" / kModuleName, program.parent_path() / kModuleName};
 }
 
 }  // namespace

@@ -15,9 +15,9 @@ namespace likeness::app {
 /// it), and the call does not return. GOMP_SPINCOUNT or OMP_WAIT_POLICY in the environment stand.
 void spinBriefly(char** argv);
 
-/// Looks in $LIKENESS_ENGINE (the file itself), then beside the program: ../lib and
-/// ../lib/likeness. The module stays loaded until the process ends. Takes about half a second the
-/// first time. Any thread. Errors: EngineMissing.
+/// Looks in $LIKENESS_ENGINE (the file itself), then in ../lib and ../lib/likeness seen from the
+/// program, then beside it. The module stays loaded until the process ends. Takes about half a
+/// second the first time. Any thread. Errors: EngineMissing.
 api::Result<std::unique_ptr<api::Engine>> loadEngine(const api::EngineOptions& options);
 
 }  // namespace likeness::app

@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "app/application.h"
-#include "app/engine_loader.h"
 #include "likeness_version.h"
 
 int main(int argc, char** argv) {
@@ -15,7 +14,6 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
-  likeness::app::spinBriefly(argv);
   QApplication qt(argc, argv);
   QApplication::setApplicationName(QStringLiteral("likeness"));
   QApplication::setApplicationDisplayName(QStringLiteral("Likeness"));

@@ -12,6 +12,40 @@
     </message>
 </context>
 <context>
+    <name>likeness::ui::CompareControls</name>
+    <message numerus="yes">
+        <source>%1, %n step(s)</source>
+        <translation>
+            <numerusform>%1, %n step</numerusform>
+            <numerusform>%1, %n steps</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n LoRA(s)</source>
+        <translation>
+            <numerusform>%n LoRA</numerusform>
+            <numerusform>%n LoRAs</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::ComparePage</name>
+    <message numerus="yes">
+        <source>%n cell(s) could not be made.</source>
+        <translation>
+            <numerusform>%n cell could not be made.</numerusform>
+            <numerusform>%n cells could not be made.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%1 × %2 = %n cell(s)</source>
+        <translation>
+            <numerusform>%1 × %2 = %n cell</numerusform>
+            <numerusform>%1 × %2 = %n cells</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>likeness::ui::CreateControls</name>
     <message numerus="yes">
         <source>Expert: %n option(s)</source>
@@ -97,6 +131,23 @@
         <translation>
             <numerusform>Move %n thing to the trash?</numerusform>
             <numerusform>Move %n things to the trash?</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>likeness::ui::LossPanel</name>
+    <message numerus="yes">
+        <source>%1: %n step(s), %2</source>
+        <translation>
+            <numerusform>%1: %n step, %2</numerusform>
+            <numerusform>%1: %n steps, %2</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n run(s) are beside this one already.</source>
+        <translation>
+            <numerusform>%n run is beside this one already.</numerusform>
+            <numerusform>%n runs are beside this one already.</numerusform>
         </translation>
     </message>
 </context>

@@ -201,16 +201,16 @@ constexpr Row kRows[] = {
     {ErrorCode::NotEnoughMemory,
      "not_enough_memory",
      kResources,
-     "This needs {needed} MiB of memory, but only {available} MiB are available.",
+     "[This needs {needed} MiB of memory, but only {available} MiB are available|The part of "
+     "Likeness that computes was ended by the system, because memory ran out].",
      "[{fits}.|Choose a smaller resolution or batch, train an adapter (LoRA), or close other "
      "programs.]"},
     {ErrorCode::DeviceMissing,
      "device_missing",
      kResources,
-     "[The processes that should train together did not find each other at {address}|A process "
-     "that trained along {lost}|The device \"{device}\" is not available on this computer|The "
-     "device is not available on "
-     "this computer].",
+     "[The processes that should train together did not find each other at {address}|A part of "
+     "Likeness that computes stopped unexpectedly: it {lost}|The device \"{device}\" is not "
+     "available on this computer|The device is not available on this computer].",
      "[The last good state is in {folder}; --resume continues there, on any number of "
      "devices|{fix}|`likeness-cli devices` lists the devices; `auto` takes the best one]."},
     {ErrorCode::NonFinite,

@@ -2,9 +2,10 @@
 #include "core/data/data_plan.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
+
+#include "core/api/timesteps.h"
 
 namespace likeness::data {
 namespace {
@@ -132,16 +133,14 @@ base::Random DataPlan::random(base::Purpose purpose,
 }
 
 std::int64_t DataPlan::timestep(const base::Random& random) const {
-  constexpr std::int64_t kParts = 1000;
-  const std::int64_t from = loss.timestepMin * trainTimesteps / kParts;
-  const std::int64_t to = (loss.timestepMax * trainTimesteps + kParts - 1) / kParts;
+  const auto [from, to] = api::timestepRange(loss, trainTimesteps);
   const std::int64_t count = to - from;
   if (loss.timesteps == api::TimestepDistribution::Uniform)
     return from + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count)));
   float z = 0;
   random.normal({&z, 1});
-  const double share = 1 / (1 + std::exp(-(loss.timestepMean + loss.timestepSpread * z)));
-  return from + std::min(static_cast<std::int64_t>(share * static_cast<double>(count)), count - 1);
+  const double place = api::timestepPlace(loss, z);
+  return from + std::min(static_cast<std::int64_t>(place * static_cast<double>(count)), count - 1);
 }
 
 std::int64_t DataPlan::shape(std::int64_t step, std::int64_t position) const {

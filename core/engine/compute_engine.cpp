@@ -1,6 +1,5 @@
 #include "core/engine/compute_engine.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "core/base/ring_buffer.h"
 #include "core/engine/translate_exception.h"
 #include "core/tensor/device.h"
+#include "core/tensor/host_memory.h"
 
 namespace likeness::engine {
 
@@ -204,7 +204,7 @@ void ComputeEngine::run(Job& job) {
               message(failed->error) +
                   (failed->error.detail.empty() ? "" : " [" + failed->error.detail + "]"));
   reporter.flush();
-  malloc_trim(0);  // a finished job's memory goes back to the system
+  tensor::releaseHostMemory();  // a finished job's memory goes back to the system
   emit(job.id, std::move(finished));
 }
 

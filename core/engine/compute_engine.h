@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "core/api/engine.h"
-#include "core/engine/event_fan_out.h"
+#include "core/base/event_fan_out.h"
 #include "core/engine/jobs.h"
 
 namespace likeness::engine {
@@ -41,7 +41,7 @@ class ComputeEngine : public api::Engine {
 
   const api::EngineOptions m_options;
   const JobRunner m_runner;
-  EventFanOut m_fanOut;
+  base::EventFanOut m_fanOut;
 
   std::mutex m_mutex;  // guards the members below
   std::condition_variable_any m_wake;

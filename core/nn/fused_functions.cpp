@@ -9,6 +9,8 @@
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
@@ -178,8 +180,12 @@ at::Tensor joinHeads(const at::Tensor& x, std::int64_t heads) {
       .reshape({n, x.size(1), heads * x.size(2)});
 }
 
-/// Attention by whole products, which oneDNN computes in bf16; LibTorch's fused attention falls to
-/// fp32 loops there, and its backward pass in bf16 takes twice this one's time (core/nn/README.md).
+/// What a block of the score matrices holds at most: it stays in the caches, and little of it is
+/// alive at a time. Matrices no larger than this are kept for the backward pass, others made anew.
+constexpr std::int64_t kBlockScores = 1 << 22, kKeptScores = 256 * 256;
+
+/// Attention by products, which oneDNN computes in bf16, a block of queries of some heads at a
+/// time; LibTorch's fused attention takes half as long again on a CPU (core/nn/README.md).
 struct ProductAttentionFunction : Function<ProductAttentionFunction> {
   static at::Tensor forward(AutogradContext* context,
                             const at::Tensor& query,
@@ -189,51 +195,115 @@ struct ProductAttentionFunction : Function<ProductAttentionFunction> {
                             bool causal) {
     const at::Tensor q = splitHeads(query, heads), k = splitHeads(key, heads),
                      v = splitHeads(value, heads);
-    const at::Tensor p = at::bmm(q, k.transpose(1, 2));
-    const std::int64_t size = p.size(2), causalRows = causal ? p.size(1) : 0;
-    forEachHead(p, [&](std::int64_t at, std::int64_t rows) {
-      kernels::softmaxForward(rows, size, scale(q), causalRows, out<kernels::Bf16>(p) + at * size);
-    });
-    context->save_for_backward({q, k, v, p});
     context->saved_data["heads"] = heads;
-    return joinHeads(at::bmm(p, v), heads);
+    if (q.size(1) * k.size(1) <= kKeptScores) {
+      const at::Tensor p = at::bmm(q, k.transpose(1, 2));
+      softmax(p, scale(q), causal ? p.size(1) : 0);
+      context->save_for_backward({q, k, v, p});
+      return joinHeads(at::bmm(p, v), heads);
+    }
+    const at::Tensor y = at::empty_like(q);
+    forEachBlock(q, k, [&](const Block& block, Scores& scores) {
+      at::Tensor p = scores(block);
+      at::bmm_out(p, block.rows(q), block.heads(k).transpose(1, 2));
+      softmax(p, scale(q), 0);
+      block.rows(y).copy_(at::bmm(p, block.heads(v)));
+    });
+    context->save_for_backward({q, k, v});
+    return joinHeads(y, heads);
   }
+
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2], &p = saved[3];
-    const std::int64_t heads = context->saved_data["heads"].toInt(), size = p.size(2);
+    const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2];
+    const std::int64_t heads = context->saved_data["heads"].toInt();
     const at::Tensor dy = splitHeads(gradients[0].contiguous(), heads);
-    const at::Tensor ds = at::bmm(dy, v.transpose(1, 2));
-    forEachHead(p, [&](std::int64_t at, std::int64_t rows) {
-      kernels::softmaxBackward(rows,
-                               size,
-                               scale(q),
-                               in<kernels::Bf16>(p) + at * size,
-                               out<kernels::Bf16>(ds) + at * size);
+    const auto joined = [heads](const at::Tensor& dq, const at::Tensor& dk, const at::Tensor& dv) {
+      return variable_list{joinHeads(dq, heads),
+                           joinHeads(dk, heads),
+                           joinHeads(dv, heads),
+                           at::Tensor(),
+                           at::Tensor()};
+    };
+    if (saved.size() == 4) {
+      const at::Tensor& p = saved[3];
+      const at::Tensor ds = at::bmm(dy, v.transpose(1, 2));
+      softmaxGradient(p, ds, scale(q));
+      return joined(at::bmm(ds, k), at::bmm(ds.transpose(1, 2), q), at::bmm(p.transpose(1, 2), dy));
+    }
+    const at::Tensor dq = at::empty_like(q);
+    // The blocks' sums in fp32, and turned: [heads, d, keys] is the faster product.
+    const at::Tensor dk =
+        at::zeros({k.size(0), k.size(2), k.size(1)}, k.options().dtype(at::kFloat));
+    const at::Tensor dv = at::zeros_like(dk);
+    Scores gradient;
+    forEachBlock(q, k, [&](const Block& block, Scores& scores) {
+      at::Tensor p = scores(block), ds = gradient(block);
+      at::bmm_out(p, block.rows(q), block.heads(k).transpose(1, 2));
+      softmax(p, scale(q), 0);
+      at::bmm_out(ds, block.rows(dy), block.heads(v).transpose(1, 2));
+      softmaxGradient(p, ds, scale(q));
+      block.rows(dq).copy_(at::bmm(ds, block.heads(k)));
+      block.heads(dk).add_(at::bmm(block.rows(q).transpose(1, 2), ds));
+      block.heads(dv).add_(at::bmm(block.rows(dy).transpose(1, 2), p));
     });
-    return {joinHeads(at::bmm(ds, k), heads),
-            joinHeads(at::bmm(ds.transpose(1, 2), q), heads),
-            joinHeads(at::bmm(p.transpose(1, 2), dy), heads),
-            at::Tensor(),
-            at::Tensor()};
+    const auto turned = [&k](const at::Tensor& x) { return x.transpose(1, 2).to(k.scalar_type()); };
+    return joined(dq, turned(dk), turned(dv));
   }
 
  private:
-  static float scale(const at::Tensor& q) { return 1 / std::sqrt(static_cast<float>(q.size(2))); }
-  /// Calls body(first row, rows) for pieces of whole heads of p [heads, rows, size].
+  /// Queries of some heads, and all keys of these.
+  struct Block {
+    std::int64_t head, headCount, row, rowCount, keys;
+    at::Tensor heads(const at::Tensor& x) const { return x.narrow(0, head, headCount); }
+    at::Tensor rows(const at::Tensor& x) const { return heads(x).narrow(1, row, rowCount); }
+  };
+  /// Memory of one block's scores [heads, rows, keys], used for one block after the other.
+  struct Scores {
+    at::Tensor memory;
+    at::Tensor operator()(const Block& block) {
+      const std::int64_t size = block.headCount * block.rowCount * block.keys;
+      if (!memory.defined() || memory.numel() < size) memory = at::empty({size}, at::kBFloat16);
+      return memory.narrow(0, 0, size).view({block.headCount, block.rowCount, block.keys});
+    }
+  };
   template <class Body>
-  static void forEachHead(const at::Tensor& p, const Body& body) {
-    const std::int64_t rows = p.size(1);
+  static void forEachBlock(const at::Tensor& q, const at::Tensor& k, const Body& body) {
+    const std::int64_t all = q.size(0), rows = q.size(1), keys = k.size(1);
+    const std::int64_t together =
+        std::min(all, std::max<std::int64_t>(at::get_num_threads(), kBlockScores / (rows * keys)));
+    const std::int64_t each = std::clamp<std::int64_t>(kBlockScores / (together * keys), 1, rows);
+    Scores scores;
+    for (std::int64_t head = 0; head < all; head += together)
+      for (std::int64_t row = 0; row < rows; row += each)
+        body(Block{head, std::min(together, all - head), row, std::min(each, rows - row), keys},
+             scores);
+  }
+
+  static float scale(const at::Tensor& q) { return 1 / std::sqrt(static_cast<float>(q.size(2))); }
+  static void softmax(const at::Tensor& p, float scale, std::int64_t causalRows) {
+    const std::int64_t size = p.size(2);
+    forEachRow(p, causalRows > 0 ? causalRows : 1, [&](std::int64_t at, std::int64_t rows) {
+      kernels::softmaxForward(rows, size, scale, causalRows, out<kernels::Bf16>(p) + at * size);
+    });
+  }
+  static void softmaxGradient(const at::Tensor& p, const at::Tensor& ds, float scale) {
+    const std::int64_t size = p.size(2);
+    forEachRow(p, 1, [&](std::int64_t at, std::int64_t rows) {
+      kernels::softmaxBackward(
+          rows, size, scale, in<kernels::Bf16>(p) + at * size, out<kernels::Bf16>(ds) + at * size);
+    });
+  }
+  /// Calls body(first row, rows) for pieces of p [heads, rows, size] of so many rows or multiples.
+  template <class Body>
+  static void forEachRow(const at::Tensor& p, std::int64_t unit, const Body& body) {
     at::parallel_for(
-        0, p.size(0), grain(rows * p.size(2)), [&](std::int64_t begin, std::int64_t end) {
-          body(begin * rows, (end - begin) * rows);
-        });
+        0,
+        p.size(0) * p.size(1) / unit,
+        grain(unit * p.size(2)),
+        [&](std::int64_t begin, std::int64_t end) { body(begin * unit, (end - begin) * unit); });
   }
 };
-
-/// Above this many scores per head the score matrix no longer fits the caches, and fused attention
-/// wins.
-constexpr std::int64_t maxScores = 256 * 256;
 
 }  // namespace
 
@@ -260,8 +330,8 @@ at::Tensor attention(const at::Tensor& q,
                      const at::Tensor& v,
                      std::int64_t heads,
                      bool causal) {
-  const bool byProducts =
-      q.is_cpu() && q.scalar_type() == at::kBFloat16 && q.size(1) * k.size(1) <= maxScores;
+  const bool byProducts = q.is_cpu() && q.scalar_type() == at::kBFloat16 &&
+                          (!causal || q.size(1) * k.size(1) <= kKeptScores);
   if (byProducts) return ProductAttentionFunction::apply(q, k, v, heads, causal);
   const auto split = [heads](const at::Tensor& x) {
     return x.unflatten(-1, {heads, x.size(-1) / heads}).transpose(1, 2);

@@ -1,10 +1,9 @@
 // From files to networks.
 #include "core/nn/stable_diffusion.h"
 
-#include <malloc.h>
-
 #include <future>
 
+#include "core/tensor/host_memory.h"
 #include "core/weights/weight_hash.h"
 
 namespace likeness::nn {
@@ -120,7 +119,7 @@ void putAway(StableDiffusion& model, const std::vector<weights::NetworkKind>& ki
     if (kind == UNet) model.unet = {};
     if (kind == Vae) model.vae = {};
   }
-  if (!kinds.empty()) ::malloc_trim(0);
+  if (!kinds.empty()) tensor::releaseHostMemory();
 }
 
 api::Result<bool> bringBack(StableDiffusion& model,

@@ -2,7 +2,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -27,16 +26,6 @@ struct Piece {
   std::int64_t channels = 1, window = 1;  ///< a row is [channels, window]; turned if window > 1
   std::int64_t count() const { return rows * channels * window; }
 };
-
-/// Pages of 2 MiB: filling memory in pages of 4 KiB takes longer than reading the file, and the
-/// networks compute a little faster.
-void wantLargePages(const at::Tensor& tensor) {
-  constexpr std::uintptr_t page = 4096;
-  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data_ptr());
-  const std::uintptr_t first = (begin + page - 1) / page * page,
-                       last = (begin + tensor.nbytes()) / page * page;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-}
 
 /// [rows, channels, window] -> [rows, window, channels].
 template <class T>
@@ -144,7 +133,6 @@ api::Result<StateDict> loadNetwork(const weights::StoredNetwork& network,
                   dtype,
                   stored.info.shape.size() == 4 ? at::MemoryFormat::ChannelsLast
                                                 : at::MemoryFormat::Contiguous);
-    wantLargePages(tensor);
     cut(stored, tensor, *from, pieces);
     tensors.emplace(key, tensor);
   }

@@ -2,7 +2,6 @@
 #include "core/train/train.h"
 
 #include <ATen/core/grad_mode.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include "core/base/log.h"
 #include "core/generate/generate.h"
 #include "core/tensor/device.h"
+#include "core/tensor/host_memory.h"
 #include "core/train/class_pictures.h"
 #include "core/train/run_folder.h"
 #include "core/train/training_loop.h"
@@ -196,7 +196,7 @@ Result<bool> Job::loadModel() {
   if (!model) return api::fail(model.error());
   if (stopped()) return false;
   m_model = std::move(*model);
-  ::malloc_trim(0);  // what the files were read through
+  tensor::releaseHostMemory();  // what the files were read through
   return true;
 }
 
@@ -306,7 +306,7 @@ Result<bool> Job::photoLatents() {
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_subjectLatents = std::move(*latents);
-  ::malloc_trim(0);  // decoded photos and the autoencoder's activations
+  tensor::releaseHostMemory();  // decoded photos and the autoencoder's activations
   return true;
 }
 
@@ -393,7 +393,7 @@ Result<bool> Job::classLatents() {
   if (!latents) return api::fail(latents.error());
   if (stopped()) return false;
   m_classLatents = std::move(*latents);
-  ::malloc_trim(0);
+  tensor::releaseHostMemory();
   return true;
 }
 

@@ -18,8 +18,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/base/descriptor.h"
 #include "core/base/file_system.h"
 #include "core/base/hash.h"
+#include "core/base/helper_program.h"
 #include "core/base/user_cache.h"
 #include "core/weights/pickle_file.h"
 
@@ -27,6 +29,7 @@ namespace likeness::weights {
 namespace fs = std::filesystem;
 using api::ErrorCode;
 using api::Result;
+using base::Descriptor;
 
 namespace {
 
@@ -34,20 +37,6 @@ constexpr const char* readerName = "likeness-pickle-reader";
 constexpr std::string_view copyEnding = ".safetensors", sourceEnding = ".source";
 constexpr std::size_t maxReportBytes = 64u << 10;
 constexpr std::size_t maxWordBytes = 400;
-
-struct Descriptor {
-  int number = -1;
-  explicit Descriptor(int opened = -1) : number(opened) {}
-  Descriptor(Descriptor&& other) noexcept : number(std::exchange(other.number, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number, other.number);
-    return *this;
-  }
-  ~Descriptor() { close(); }
-  void close() {
-    if (number >= 0) ::close(std::exchange(number, -1));
-  }
-};
 
 api::Error unreadable(const fs::path& file, std::string reason) {
   return {ErrorCode::FileUnreadable, {{"file", file.string()}, {"reason", std::move(reason)}}, {}};
@@ -66,15 +55,6 @@ bool hasPickleName(const fs::path& file) {
 }
 
 // ---- the reader's process
-
-/// Beside the program, or where an installed program keeps what people do not call.
-fs::path readerProgram() {
-  std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const fs::path& place : {folder, folder.parent_path() / "lib/likeness"})
-    if (fs::exists(place / readerName, error)) return place / readerName;
-  return {};
-}
 
 /// A running reader; it does not outlive this object.
 class Reader {
@@ -201,7 +181,7 @@ Result<void> convert(const fs::path& file,
                      std::uint64_t fileBytes,
                      const fs::path& copy,
                      PickleLimits limits) {
-  const fs::path program = readerProgram();
+  const fs::path program = base::helperProgram(readerName);
   if (program.empty())
     return api::fail(ErrorCode::FileUnreadable,
                      {{"file", file.string()},

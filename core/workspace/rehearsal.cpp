@@ -13,8 +13,9 @@ namespace {
 /// As core/nn/functions.cpp: below these output pixels a convolution is a product over its windows,
 /// and the gradient of its weight.
 constexpr std::int64_t kFewPixels = 256, kFewPixelsForWeight = 1024;
-/// As core/nn/fused_functions.cpp: scores of a head up to which bf16 attention keeps them.
-constexpr std::int64_t kMaxScores = 256 * 256;
+/// As core/nn/fused_functions.cpp: scores of a head up to which bf16 attention keeps them, and what
+/// a block of those that are made anew holds.
+constexpr std::int64_t kKeptScores = 256 * 256, kBlockScores = 1 << 22;
 /// oneDNN lays a convolution's weights out anew at every call; going back, also their gradient, of
 /// which each thread but the first has its own.
 constexpr std::int64_t kLayouts = 1, kLayoutsBack = 3;
@@ -212,15 +213,21 @@ Ghost Pass::attention(const Ghost& q, const Ghost& k, const Ghost& v, std::int64
   const std::int64_t queries = q.extent.height * q.extent.width,
                      keys = k.extent.height * k.extent.width, rows = q.extent.rows;
   const double flops = 4.0 * static_cast<double>(q.extent.values()) * static_cast<double>(keys);
-  const bool byProducts = m_options.valueBytes == 2 && queries * keys <= kMaxScores;
+  const bool byProducts = m_options.valueBytes == 2;
+  const std::int64_t scores = rows * heads * queries * keys;
+  const bool kept = queries * keys <= kKeptScores;
   Operation operation{.out = q.extent, .inputs = {&q, &k, &v}, .flops = flops};
-  operation.flopsPerInput = flops * (byProducts ? 2 : 2.5) / 3;
-  const std::int64_t scores = rows * heads * queries * keys * 2;
+  operation.flopsPerInput = flops * (byProducts && kept ? 2 : 2.5) / 3;
   if (byProducts) {  // heads apart, and what each query gives each key
     for (const Ghost* part : {&q, &k, &v})
       operation.keeps.push_back(take(part->extent.values() * m_options.valueBytes));
-    operation.keeps.push_back(take(scores));
-    operation.backwardWorking = scores;
+    const std::int64_t block = 2 * (kept ? scores : std::min(scores, kBlockScores));
+    if (kept)
+      operation.keeps.push_back(take(block));
+    else  // and the gradients of keys and values, summed in fp32
+      operation.working = block;
+    operation.backwardWorking =
+        kept ? block : 2 * block + 4 * (k.extent.values() + v.extent.values());
     return make(operation);
   }
   // The fused one keeps its output, too, and a number for each query.

@@ -21,14 +21,16 @@ using weights::NetworkKind;
 using Parts = api::TrainingPlan::Memory;
 
 constexpr std::int64_t kMiB = 1 << 20;
-/// The program with LibTorch and oneDNN, their threads, compiled kernels and buffers: 180 to 230.
-constexpr std::int64_t kProgramMiB = 250;
+/// The program with LibTorch and oneDNN, their threads, compiled kernels and buffers: 180 to 210.
+constexpr std::int64_t kProgramMiB = 220;
+/// Of bf16, oneDNN compiles kernels for every shape: 30 to 60 for each kind of pass beside the
+/// step.
+constexpr std::int64_t kKernelsMiB = 65;
 /// What weights take beyond their bytes by lying in pages of 2 MiB.
-constexpr double kWeightPages = 0.03;
-/// Activations come and go in all sizes and leave holes in malloc's heaps: where every tensor is
-/// given pages of its own (MALLOC_MMAP_THRESHOLD_=131072), what lives is what the rehearsal says,
-/// within 10 MiB for the starter model; otherwise the heaps grow to nearly half more.
-constexpr double kHoles = 0.5;
+constexpr double kWeightPages = 0.05;
+/// Activations come and go in all sizes; a block may be an eighth larger than what lies in it, and
+/// what is smaller than 128 KiB leaves holes in malloc's heaps (core/tensor/host_memory.h).
+constexpr double kHoles = 0.1;
 /// A photo of many pixels while it is decoded and turned.
 constexpr std::int64_t kPhotoMiB = 96;
 /// Pictures that core/data makes, core/generate decodes and core/train probes at a time.
@@ -176,18 +178,24 @@ class Run {
   }
 
   /// Of a stage, from MiB and bytes.
-  static Parts parts(std::int64_t weights,
-                     std::int64_t gradients,
-                     std::int64_t state,
-                     std::int64_t activationsMiB) {
+  Parts parts(std::int64_t weights,
+              std::int64_t gradients,
+              std::int64_t state,
+              std::int64_t activationsMiB) const {
     const double pages = kWeightPages * asDouble(toMiB(weights));
     return {toMiB(weights),
             toMiB(gradients),
             toMiB(state),
             activationsMiB,
-            kProgramMiB + static_cast<std::int64_t>(pages)};
+            kProgramMiB + kernelsMiB() + static_cast<std::int64_t>(pages)};
   }
-  static Parts parts(std::int64_t weights, std::int64_t state, const Pass& pass) {
+  std::int64_t kernelsMiB() const {
+    const auto& watch = m_recipe.watch;
+    const int kinds =
+        (m_conditions.classImages > 0) + (watch.sampleEvery > 0) + (watch.probeEvery > 0);
+    return m_compute == 2 ? kinds * kKernelsMiB : 0;
+  }
+  Parts parts(std::int64_t weights, std::int64_t state, const Pass& pass) const {
     const std::int64_t gradients = pass.gradientsAtPeak();
     const double activations = asDouble(pass.peak() - gradients) * (1 + kHoles);
     return parts(weights, gradients, state, toMiB(static_cast<std::int64_t>(activations)));

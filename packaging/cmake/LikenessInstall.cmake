@@ -1,5 +1,5 @@
 # cmake --install: a tree that runs wherever it is moved to. Programs look for ../lib/likeness and ../share/likeness;
-# the engine and LibTorch stand side by side there and find each other through $ORIGIN.
+# the engine, its process and LibTorch stand side by side there and find each other through $ORIGIN.
 install(TARGETS likeness-cli RUNTIME DESTINATION bin)
 if(TARGET likeness)
   install(TARGETS likeness RUNTIME DESTINATION bin)
@@ -10,7 +10,7 @@ endif()
 
 set_target_properties(likeness_engine_module PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS likeness_engine_module LIBRARY DESTINATION lib/likeness)
-install(TARGETS likeness-pickle-reader RUNTIME DESTINATION lib/likeness)
+install(TARGETS likeness-pickle-reader likeness-engine RUNTIME DESTINATION lib/likeness)
 if(LIKENESS_HAVE_CUDA)
   install(TARGETS likeness_cuda LIBRARY DESTINATION lib/likeness)
 endif()

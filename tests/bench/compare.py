@@ -3,7 +3,7 @@
 
   python3 -m venv peers && peers/bin/pip install -r tests/bench/peers/requirements.txt
   tests/bench/compare.py --python peers/bin/python --cli build/release/bin/likeness-cli [--repeats 3] [--quick]
-  peers/bin/python tests/bench/peers/make_sd15.py resources/clip SD15 && tests/bench/compare.py ... --sd15 SD15
+  peers/bin/python tests/bench/peers/make_random_model.py sd15 resources/clip SD15 && tests/bench/compare.py ... --sd15 SD15
 
 Each side runs in fp32 and in bf16 and is counted with its better one. Every figure is the median over the repeats. Times of whole
 programs are wall times of the process, start included. Nothing else should run meanwhile. With --sd15 a second table compares steps at
@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import footprint
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -137,7 +139,36 @@ def full_size_table(a, work, env):
                  "--checkpoint-every", 1000000, "--offload", *targets, *options, "--json"], env)
         lines.append(f"| {what} | {p['seconds_median']:.2f} s, {p['peak_rss_mib'] / 1024:.1f} GiB | "
                      f"{o['step_s_median']:.2f} s, {o['peak_rss_mib'] / 1024:.1f} GiB | {seconds}, {memory} |")
-    return "\n".join(lines)
+    return "\n".join(lines + [ranks_row(a, work, env), prediction_row(a)])
+
+
+def ranks_row(a, work, env):
+    """Two processes of one thread each beside one process with all threads; the same photos in every step. Sums in another order round
+    otherwise, and AdamW's first steps are as long for the least gradient as for the largest: a few weights go another way."""
+    from safetensors.numpy import load_file
+
+    steps, weights = [], []
+    for devices in (1, 2):
+        out = work / f"ranks-{devices}"
+        result = run([a.cli, "train", "--base", a.model, "--photos", a.photos, "--token", "sks", "--class", "toy", "--out", out, "--method", "full",
+                      "--dtype", "fp32", "--threads", a.threads // devices, "--devices", devices, "--batch-size", 2, "--class-images", 2, "--class-steps", 2,
+                      "--steps", a.rank_steps, "--sample-every", -1, "--probe-every", -1, "--json"], env)
+        steps.append(result["step_s_median"])
+        weights.append(load_file(max((out / "checkpoints").glob("*/unet.safetensors"))))
+    apart = [abs(weights[0][key] - weights[1][key]).ravel() for key in weights[0]]
+    close = sum(int((values <= 1e-6).sum()) for values in apart) / sum(values.size for values in apart)
+    return (f"| 2 local processes beside 1, batch 2, {a.rank_steps} full steps of the small model, fp32 | | {close:.3%} of the weights within 1e-6, the "
+            f"furthest {max(values.max() for values in apart):.1e} apart; {steps[1]:.3f} s a step beside {steps[0]:.3f} s: "
+            f"{100 * (steps[1] / steps[0] - 1):+.0f} % | 1e-6; overhead stated |")
+
+
+def prediction_row(a):
+    found = list(footprint.rows(a.cli, a.sd15))
+    above = [predicted - real for _, _, predicted, real, _ in found]
+    part = max((predicted - real) / real for _, _, predicted, real, _ in found)
+    missed = [name for _, name, _, _, good in found if not good]
+    return (f"| predicted beside real peak memory, {len(found)} configurations | | {min(above):+} to {max(above):+} MiB, at most {part:+.0%}"
+            f"{'; missed: ' + ', '.join(missed) if missed else ''} | never below, at most 10 % or 150 MiB above |")
 
 
 def table(peer, ours, idle):
@@ -169,11 +200,11 @@ def main():
     parser.add_argument("--photos", required=False, help="folder of photos; without it pictures of the model serve")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--sd15", help="folder of peers/make_sd15.py: prints the table of the real size as well")
+    parser.add_argument("--sd15", help="folder of peers/make_random_model.py: prints the table of the real size as well")
     parser.add_argument("--only-sd15", action="store_true", help="prints that table alone")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work; shows that it runs, not how fast it is")
     a = parser.parse_args()
-    a.steps, a.class_images, a.sampler_steps, a.full_steps = (6, 2, 5, 1) if a.quick else (60, 16, 50, 3)
+    a.steps, a.class_images, a.sampler_steps, a.full_steps, a.rank_steps = (6, 2, 5, 1, 3) if a.quick else (60, 16, 50, 3, 20)
     env = os.environ | {"OMP_NUM_THREADS": str(a.threads), "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="likeness-compare-") as work:
         work = pathlib.Path(work)

@@ -2,7 +2,7 @@
 """What `likeness-cli train --plan` says of peak memory beside what the same training then takes: prints the README's table as Markdown.
 
   tests/bench/footprint.py --cli build/release/bin/likeness-cli [--sd15 SD15] [--only WORD]
-  peers/bin/python tests/bench/peers/make_sd15.py resources/clip SD15          # for --sd15: random weights of the real size
+  peers/bin/python tests/bench/peers/make_random_model.py sd15 resources/clip SD15          # for --sd15: random weights of the real size
 
 Twelve configurations over methods, memory options, optimizers, batches and number formats, a few steps each; eight on the starter model
 take two minutes, four at the real size a quarter of an hour and 11 GB. Fails when a prediction lies below what was taken, or above it by
@@ -48,13 +48,23 @@ def run(command):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measure(arguments, model, flags, folder):
-    base = ROOT / "resources/starter" if model == "starter" else arguments.sd15
-    command = [arguments.cli, "train", "--base", base, "--photos", ROOT / "resources/samples/duck_toy", "--class", "toy", "--json",
+def measure(cli, base, model, flags, folder):
+    command = [cli, "train", "--base", base, "--photos", ROOT / "resources/samples/duck_toy", "--class", "toy", "--json",
                "--steps", STEPS, "--dtype", "fp32", "--out", folder / "run"]
     command += (STARTER if model == "starter" else REAL).split() + flags.split()
     plan = run(command + ["--plan"])
-    return plan, run(command)
+    return plan["memory"]["total_mib"], run(command)["peak_rss_mib"]
+
+
+def rows(cli, sd15, only=""):
+    """Yields (model, name, predicted MiB, real MiB, whether that is good enough); without `sd15` the starter's rows alone."""
+    for name, model, flags in MATRIX:
+        if only not in name or (model == "sd15" and not sd15):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            base = ROOT / "resources/starter" if model == "starter" else sd15
+            predicted, real = measure(cli, base, model, flags, pathlib.Path(folder))
+        yield model, name, predicted, real, 0 <= predicted - real <= max(0.1 * real, 150)
 
 
 def main():
@@ -66,15 +76,9 @@ def main():
     os.environ.setdefault("XDG_STATE_HOME", tempfile.gettempdir())
     bad = 0
     print("| model | configuration | predicted MiB | real MiB | above |\n| --- | --- | --- | --- | --- |")
-    for name, model, flags in MATRIX:
-        if arguments.only not in name or (model == "sd15" and not arguments.sd15):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            plan, result = measure(arguments, model, flags, pathlib.Path(folder))
-        predicted, real = plan["memory"]["total_mib"], result["peak_rss_mib"]
-        above = predicted - real
-        good = 0 <= above <= max(0.1 * real, 150)
+    for model, name, predicted, real, good in rows(arguments.cli, arguments.sd15, arguments.only):
         bad += not good
+        above = predicted - real
         print(f"| {model} | {name} | {predicted} | {real} | {above:+} ({above / real:+.1%}){'' if good else ' **missed**'} |", flush=True)
     sys.exit(f"{bad} missed" if bad else 0)
 

@@ -3,6 +3,8 @@ import json
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,30 @@ def engine_problems(tree):
         yield f"generate wrote no picture: {done.stdout}"
 
 
+def engine_process_problems(tree):
+    """What the window computes in starts from its place, loads the engine, and answers what devices there are (core/remote)."""
+    def text(words):
+        return bytes([0x78, len(words)]) + words.encode()
+
+    version = run(tree, "likeness-cli", "--version").stdout.split()[-1]
+    start = b"\x82\x00\xa3" + text("version") + text(version) + text("resources") + text("") + text("niceness") + b"\x00"
+    ask_devices = b"\x82\x03\xa0"
+    ours, theirs = socket.socketpair()
+
+    def inherit():
+        os.dup2(theirs.fileno(), 3)
+        os.set_inheritable(3, True)
+
+    with subprocess.Popen([tree / "lib/likeness/likeness-engine"], preexec_fn=inherit, close_fds=False):
+        theirs.close()
+        for message in (start, ask_devices):
+            ours.sendall(struct.pack("=I", len(message)) + message)
+        ours.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: ours.recv(65536), b""))
+        if b"devices" not in said or b"cpu" not in said:
+            yield f"likeness-engine answered {said!r}"
+
+
 def path_problems(tree):
     """No run path outside the tree, and every library is either in it or the system's."""
     machine = {str(ROOT), str(BUILD)}
@@ -76,6 +102,7 @@ def main():
         report.check("the reader of pickles is found", program_problems(tree, ["likeness-cli", "inspect", pickle], "textual inversion"))
         report.check("the engine computes", engine_problems(tree))
         if (tree / "bin/likeness").exists():
+            report.check("the window's engine starts", engine_process_problems(tree))
             report.check("the window starts", program_problems(tree, ["likeness", "--version"], "likeness "))
     report.finish()
 

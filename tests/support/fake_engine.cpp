@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/base/event_fan_out.h"
 #include "core/base/ring_buffer.h"
-#include "core/engine/event_fan_out.h"
 
 namespace likeness::support {
 
@@ -35,7 +35,7 @@ struct FakeEngine::Job {
 };
 
 struct FakeEngine::Events {
-  engine::EventFanOut fanOut;
+  base::EventFanOut fanOut;
 };
 
 class FakeEngine::Control : public JobControl {

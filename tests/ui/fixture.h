@@ -31,6 +31,10 @@ class FakeDialogs : public ui::DialogService {
     suggested = suggestion;
     return nextFile;
   }
+  QString saveTable(QWidget*, const QString& suggestion) override {
+    suggested = suggestion;
+    return nextFile;
+  }
   QString exportTarget(QWidget*, const QString& suggestion, bool) override {
     suggested = suggestion;
     return nextFile;

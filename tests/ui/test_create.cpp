@@ -5,10 +5,10 @@
 #include <QDir>
 #include <QDoubleSpinBox>
 #include <QLineEdit>
-#include <QListView>
 #include <QPlainTextEdit>
 #include <QScrollArea>
 #include <QSlider>
+#include <QTableView>
 #include <QToolButton>
 
 #include "core/config/config.h"
@@ -438,12 +438,12 @@ class TestCreate : public QObject {
   }
 
   void aSampleIsBegunFrom() {
-    auto* strip = f->find<QListView>("sampleStrip");
+    auto* matrix = f->find<QTableView>("sampleMatrix");
     const QString sample = f->makePhoto("sample.png", 7);
     f->window->training().samples().append({QImage(sample), sample, "step 10", "sks dog", 1});
     f->window->showPage(Page::Train);
-    strip->setCurrentIndex(strip->model()->index(0, 0));
-    strip->actions().first()->trigger();
+    matrix->setCurrentIndex(matrix->model()->index(0, 0));
+    matrix->actions().first()->trigger();
     QCOMPARE(f->window->currentPage(), Page::Create);
     QVERIFY(startIsRead());
     QCOMPARE(ui::fromPath(generate().image), sample);

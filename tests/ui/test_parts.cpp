@@ -19,14 +19,17 @@
 #include "core/api/requests.h"
 #include "tests/ui/fixture.h"
 #include "ui/util/convert.h"
+#include "ui/util/curve_table.h"
 #include "ui/util/icons.h"
 #include "ui/util/option_fields.h"
 #include "ui/util/palette.h"
 #include "ui/util/texts.h"
+#include "ui/widgets/flow_layout.h"
 #include "ui/widgets/loss_plot.h"
 #include "ui/widgets/mask_painter.h"
 #include "ui/widgets/option_form.h"
 #include "ui/widgets/parts.h"
+#include "ui/widgets/timestep_plot.h"
 #include "ui/widgets/value_slider.h"
 
 using namespace likeness;
@@ -235,6 +238,8 @@ class TestParts : public QObject {
     QVERIFY(contrast(c.muted, c.accentSoft) >= 4.5);
     QVERIFY(contrast(c.classCurve, c.surface) >= 4.5);
     QVERIFY(contrast(c.neutralCurve, c.surface) >= 3);
+    for (const QColor& curve : c.more)
+      QVERIFY2(contrast(curve, c.surface) >= 4.5, qPrintable(curve.name()));
   }
 
   void themesSwitchTheWholeApplication() {
@@ -280,10 +285,11 @@ class TestParts : public QObject {
 
   void everyIconIsThere() {
     for (const char* name :
-         {"photos", "train", "create",  "add",         "remove",        "warning",      "error",
-          "check",  "info",  "folder",  "dice",        "lock",          "unlock",       "save",
-          "export", "stop",  "reset",   "arrow-right", "chevron-right", "chevron-down", "eye-off",
-          "brush",  "erase", "move-up", "undo"}) {
+         {"photos",        "train",        "create",   "add",        "remove",  "warning",
+          "error",         "check",        "info",     "folder",     "dice",    "lock",
+          "unlock",        "save",         "export",   "stop",       "reset",   "arrow-right",
+          "chevron-right", "chevron-down", "eye-off",  "brush",      "erase",   "move-up",
+          "undo",          "arrow-left",   "arrow-up", "arrow-down", "zoom-all"}) {
       const QImage drawn = ui::icon(name).pixmap(20, 20).toImage();
       bool ink = false;
       for (int i = 0; i < drawn.width() * drawn.height(); ++i)
@@ -301,6 +307,61 @@ class TestParts : public QObject {
     label.setFullText("short");
     QCOMPARE(label.text(), QString("short"));
     QVERIFY(label.toolTip().isEmpty());
+  }
+
+  void noiseLevelsAreToldInWords_data() {
+    QTest::addColumn<bool>("logit");
+    QTest::addColumn<double>("mean");
+    QTest::addColumn<int>("from");
+    QTest::addColumn<int>("to");
+    QTest::addColumn<QString>("words");
+    QTest::newRow("uniform") << false << 0.0 << 0 << 1000 << "All noise levels alike";
+    QTest::newRow("middle") << true << 0.0 << 0 << 1000 << "Mostly middle noise levels";
+    QTest::newRow("noisy") << true << 1.5 << 0 << 1000 << "Mostly high noise levels";
+    QTest::newRow("clear") << true << -1.5 << 0 << 1000 << "Mostly low noise levels";
+    QTest::newRow("rather") << true << 0.6 << 0 << 1000 << "More high noise levels than others";
+    QTest::newRow("range") << false << 0.0 << 0 << 200
+                           << "Mostly low noise levels, from 0 to 200 of 1000";
+    QTest::newRow("none") << false << 0.0 << 500 << 500 << "No noise level is left to train";
+  }
+  void noiseLevelsAreToldInWords() {
+    QFETCH(bool, logit);
+    QFETCH(double, mean);
+    QFETCH(int, from);
+    QFETCH(int, to);
+    QFETCH(QString, words);
+    api::LossOptions loss;
+    if (logit) loss.timesteps = api::TimestepDistribution::LogitNormal;
+    loss.timestepMean = mean;
+    loss.timestepMin = from;
+    loss.timestepMax = to;
+    ui::TimestepPlot plot;
+    plot.setLoss(loss);
+    QCOMPARE(plot.accessibleDescription(), words);
+    plot.resize(plot.sizeHint());
+    plot.grab();
+  }
+
+  void linesAreBrokenWhereTheyEnd() {
+    QWidget box;
+    auto* flow = new ui::FlowLayout(4);
+    box.setLayout(flow);
+    for (int i = 0; i < 3; ++i) {
+      auto* piece = new QWidget;
+      piece->setFixedSize(100, 20);
+      flow->addWidget(piece);
+    }
+    QCOMPARE(flow->heightForWidth(400), 20);
+    QCOMPARE(flow->heightForWidth(210), 44);
+    QCOMPARE(flow->heightForWidth(50), 68);
+    flow->itemAt(0)->widget()->hide();
+    QCOMPARE(flow->heightForWidth(210), 20);
+  }
+
+  void curvesBecomeATable() {
+    QCOMPARE(ui::curveTable({{"subject", {{1, 0.5}, {2, 0.1}}}, {"a \"b\"", {{2, 3}}}}),
+             QByteArray("step,\"subject\",\"a \"\"b\"\"\"\n1,0.5,\n2,0.1,3\n"));
+    QCOMPARE(ui::curveTable({}), QByteArray("step\n"));
   }
 
   void sliderAndNumberAgree() {
@@ -369,13 +430,14 @@ class TestParts : public QObject {
     plot.resize(400, 300);
     plot.append(api::Series::SubjectLoss, {{1, 0.5}, {2, 0.25}});
     plot.append(api::Series::SubjectLoss, {{3, 0.125}});
-    plot.append(api::Series::GradNorm, {{1, 1}});  // not a curve of this plot
     QCOMPARE(plot.pointCount(api::Series::SubjectLoss), 3);
     QCOMPARE(plot.pointCount(api::Series::GradNorm), 0);
+    plot.append(api::Series::SubjectLoss, {{4, std::nan("")}, {5, 0.1}});  // what is no number
+    QCOMPARE(plot.pointCount(api::Series::SubjectLoss), 4);
     plot.setSmoothing(0);
     plot.setLogScale(true);
     plot.addCheckpoint(2);
-    QCOMPARE(plot.pointCount(api::Series::SubjectLoss), 3);
+    QCOMPARE(plot.pointCount(api::Series::SubjectLoss), 4);
     plot.clear();
     QCOMPARE(plot.pointCount(api::Series::SubjectLoss), 0);
   }

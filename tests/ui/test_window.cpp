@@ -39,6 +39,11 @@ class TestWindow : public QObject {
     f->settle();
     return job;
   }
+  QPushButton* visibleButton(const char* name) const {
+    for (auto* button : f->window->findChildren<QPushButton*>(name))
+      if (button->isVisible()) return button;
+    return nullptr;
+  }
 
  private Q_SLOTS:
   void init() { f = std::make_unique<WindowFixture>(); }
@@ -144,9 +149,7 @@ class TestWindow : public QObject {
     f->window->showPage(Page::Train);
     QTRY_VERIFY(f->told("step 12 of 40"));
     f->shot("resume-offer");
-    QPushButton* offer = nullptr;
-    for (auto* button : f->window->findChildren<QPushButton*>("messageAction"))
-      if (button->isVisible()) offer = button;
+    QPushButton* offer = visibleButton("messageAction");
     QVERIFY(offer);
     QTest::mouseClick(offer, Qt::LeftButton);
     QTRY_COMPARE(f->engine->lastJob(), api::JobId{1});
@@ -156,6 +159,32 @@ class TestWindow : public QObject {
     QCOMPARE(request->training.steps, std::int64_t{40});
     // What was measured before the stop is in the plot again.
     QCOMPARE(f->window->training().curve(api::Series::SubjectLoss).size(), 12);
+  }
+
+  void aRunWhoseEngineCrashedIsOfferedWithTheReason() {
+    f->makeProject(4);
+    const api::JobId job = startTraining();
+    f->makeRun("0001", 12, 40);  // what it has saved until then
+    f->engine->emit(job,
+                    api::JobFinished{api::Failed{{api::ErrorCode::DeviceMissing,
+                                                  {{"lost", "was ended by signal 11"},
+                                                   {"fix", "The training can be continued"}},
+                                                  {}}}});
+    QTRY_VERIFY(f->window->training().unfinished() != nullptr);
+    QPushButton* offer = nullptr;
+    QTRY_VERIFY((offer = visibleButton("messageAction")) != nullptr);
+    QVERIFY(f->told("computes stopped unexpectedly: it was ended by signal 11"));
+    f->shot("crash-offer");
+    QTest::mouseClick(offer, Qt::LeftButton);
+    QTRY_COMPARE(f->engine->lastJob(), job + 1);
+    QVERIFY(f->engine->lastRequest<api::TrainRequest>()->resume);
+    QCOMPARE(f->window->training().job().state(), JobState::Queued);
+    QVERIFY(!f->told("stopped unexpectedly"));
+    // Another failure of the run that goes on says its own reason.
+    f->engine->emit(job + 1,
+                    api::JobFinished{api::Failed{{api::ErrorCode::NotEnoughMemory, {}, {}}}});
+    QTRY_VERIFY(visibleButton("messageAction") != nullptr);
+    QVERIFY(f->told("because memory ran out"));
   }
 
   void aFinishedRunIsNotOffered() {
@@ -215,6 +244,8 @@ class TestWindow : public QObject {
     QTest::keyClick(f->window.get(), Qt::Key_2, Qt::ControlModifier);
     QCOMPARE(f->window->currentPage(), Page::Train);
     QTest::keyClick(f->window.get(), Qt::Key_3, Qt::ControlModifier);
+    QCOMPARE(f->window->currentPage(), Page::Compare);
+    QTest::keyClick(f->window.get(), Qt::Key_4, Qt::ControlModifier);
     QCOMPARE(f->window->currentPage(), Page::Create);
     QTest::keyClick(f->window.get(), Qt::Key_Return, Qt::ControlModifier);
     QTRY_COMPARE(f->engine->lastJob(), api::JobId{1});
@@ -271,7 +302,7 @@ class TestWindow : public QObject {
 
   void everyControlHasANameForTestsAndForScreenReaders() {
     f->makeProject(4);
-    for (const Page page : {Page::Photos, Page::Train, Page::Create}) {
+    for (const Page page : {Page::Photos, Page::Train, Page::Compare, Page::Create}) {
       f->window->showPage(page);
       for (auto* fold : f->window->findChildren<QToolButton*>())
         if (fold->property("fold").toBool()) fold->setChecked(true);

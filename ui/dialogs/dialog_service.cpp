@@ -71,6 +71,11 @@ QString DialogService::savePicture(QWidget* parent, const QString& suggestion) {
       parent, DialogTr::tr("Save the picture"), suggestion, DialogTr::tr("PNG (*.png)"));
 }
 
+QString DialogService::saveTable(QWidget* parent, const QString& suggestion) {
+  return QFileDialog::getSaveFileName(
+      parent, DialogTr::tr("Save the table"), suggestion, DialogTr::tr("Tables (*.csv)"));
+}
+
 QString DialogService::exportTarget(QWidget* parent, const QString& suggestion, bool folder) {
   return QFileDialog::getSaveFileName(
       parent,

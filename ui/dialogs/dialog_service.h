@@ -29,6 +29,7 @@ class DialogService {
   /// Files of weights. Somebody who chooses the model_index.json of a folder means the folder.
   virtual QStringList modelFiles(QWidget* parent, const QString& title, bool several);
   virtual QString savePicture(QWidget* parent, const QString& suggestion);
+  virtual QString saveTable(QWidget* parent, const QString& suggestion);
   virtual QString exportTarget(QWidget* parent, const QString& suggestion, bool folder);
   /// Index of the answer.
   virtual int ask(QWidget* parent, const Question& question);

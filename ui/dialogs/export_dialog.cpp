@@ -6,6 +6,7 @@
 #include <QLocale>
 #include <QProgressBar>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "ui/dialogs/dialog_service.h"
 #include "ui/util/convert.h"
@@ -137,6 +138,13 @@ ExportDialog::ExportDialog(ProjectModel& project,
   update();
 }
 
+void ExportDialog::choose(const std::filesystem::path& run, std::int64_t step) {
+  const auto found = std::ranges::find(m_runs, run, &api::RunSummary::folder);
+  if (found == m_runs.end() || m_job.active()) return;
+  m_run->setCurrentIndex(static_cast<int>(m_runs.end() - found) - 1);
+  m_checkpoint->setCurrentIndex(m_checkpoint->findData(QString::number(step)));
+}
+
 const api::RunSummary& ExportDialog::run() const {
   const auto row = static_cast<std::size_t>(std::max(0, m_run->currentIndex()));
   return m_runs[m_runs.size() - 1 - row];
@@ -149,7 +157,7 @@ void ExportDialog::fillCheckpoints() {
   m_checkpoint->addItem(tr("latest, step %1").arg(summary.checkpoints.back()),
                         QStringLiteral("latest"));
   if (summary.best)
-    m_checkpoint->addItem(tr("best, step %1").arg(*summary.best), QStringLiteral("best"));
+    m_checkpoint->addItem(tr("best, step %1").arg(*summary.best), QString::number(*summary.best));
   for (auto it = summary.checkpoints.rbegin(); it != summary.checkpoints.rend(); ++it)
     m_checkpoint->addItem(tr("step %1").arg(*it), QString::number(*it));
   const bool lora = summary.request.training.method == api::Method::Lora;
@@ -164,7 +172,6 @@ void ExportDialog::suggestTarget() {
   const bool folder = m_format->currentIndex() == 0;
   QString checkpoint = m_checkpoint->currentData().toString();
   if (checkpoint == QLatin1String("latest")) checkpoint = QString::number(run().checkpoints.back());
-  if (checkpoint == QLatin1String("best") && run().best) checkpoint = QString::number(*run().best);
   const QString name =
       QStringLiteral("%1-%2-%3").arg(m_project.name(), fromStd(run().name), checkpoint);
   m_out = fromPath(m_project.project().folder / "exports" / toPath(name));

@@ -26,6 +26,8 @@ class ExportDialog : public QDialog {
                Job& job,
                DialogService& dialogs,
                QWidget* parent = nullptr);
+  /// Another run and checkpoint than the latest; nothing where it is not there.
+  void choose(const std::filesystem::path& run, std::int64_t step);
 
  private:
   void fillCheckpoints();

@@ -12,6 +12,7 @@
 #include "ui/dialogs/export_dialog.h"
 #include "ui/dialogs/inspect_dialog.h"
 #include "ui/main_window/title_row.h"
+#include "ui/pages/compare_page.h"
 #include "ui/pages/create_page.h"
 #include "ui/pages/library_page.h"
 #include "ui/pages/photos_page.h"
@@ -48,6 +49,7 @@ MainWindow::MainWindow(const Services& services, QWidget* parent)
       m_project(services.workspace, services.settings),
       m_photos(m_project),
       m_training(m_project, services.engine),
+      m_comparison(services.engine),
       m_generation(services.engine),
       m_export(services.engine),
       m_queue(m_project, m_training, m_generation, services.requestText, services.settings),
@@ -75,11 +77,15 @@ MainWindow::~MainWindow() = default;
 void MainWindow::makePages() {
   m_start = new StartPage(m_project);
   m_photosPage = new PhotosPage(m_project, m_photos, m_services.dialogs);
-  m_trainPage = new TrainPage(m_project, m_training);
+  m_trainPage = new TrainPage(m_project, m_training, m_services.dialogs);
   m_createPage = new CreatePage(m_project, m_training, m_generation, m_services.dialogs);
   m_libraryPage = new LibraryPage(m_project, m_training, m_library, m_services.dialogs);
+  m_comparePage = new ComparePage(m_project, m_training, m_comparison, m_services.dialogs, [this] {
+    return m_createPage->request();
+  });
   for (QWidget* page : {static_cast<QWidget*>(m_photosPage),
                         static_cast<QWidget*>(m_trainPage),
+                        static_cast<QWidget*>(m_comparePage),
                         static_cast<QWidget*>(m_createPage),
                         static_cast<QWidget*>(m_libraryPage),
                         static_cast<QWidget*>(m_start)})
@@ -101,6 +107,7 @@ void MainWindow::makePages() {
   setCentralWidget(central);
   m_title->watch(m_training.job());
   m_title->watch(m_export);
+  m_title->watch(m_comparison.job());
   m_title->watch(m_generation.job());
 }
 
@@ -110,7 +117,9 @@ void MainWindow::connectModels() {
     if (job == &m_export)
       showExport();
     else
-      showPage(job == &m_training.job() ? Page::Train : Page::Create);
+      showPage(job == &m_training.job()     ? Page::Train
+               : job == &m_comparison.job() ? Page::Compare
+                                            : Page::Create);
   });
   connect(m_start, &StartPage::newRequested, this, &MainWindow::newProject);
   connect(m_start, &StartPage::openRequested, this, &MainWindow::chooseProject);
@@ -136,6 +145,7 @@ void MainWindow::connectModels() {
     showPage(Page::Create);
     m_createPage->takeDrop({file});
   });
+  connectCompare();
   connect(&m_project, &ProjectModel::opened, this, &MainWindow::showProject);
   connect(&m_project, &ProjectModel::saveFailed, this, [this](const api::Error& error) {
     m_message->showError(error);
@@ -148,6 +158,22 @@ void MainWindow::connectModels() {
   connect(&m_training.job(), &Job::ended, this, [this] {
     if (m_closeWhenDone) close();
   });
+}
+
+void MainWindow::connectCompare() {
+  connect(m_comparePage, &ComparePage::trainRequested, this, [this] { showPage(Page::Train); });
+  connect(m_comparePage, &ComparePage::createRequested, this, [this] { showPage(Page::Create); });
+  connect(
+      m_comparePage, &ComparePage::createFrom, this, [this](const api::GenerateRequest& request) {
+        showPage(Page::Create);
+        m_createPage->restore(tr("The settings of the chosen cell are here."), request);
+      });
+  connect(
+      m_comparePage, &ComparePage::exportRequested, this, [this](const QString& run, qint64 step) {
+        showExport();
+        if (auto* dialog = findChild<ExportDialog*>()) dialog->choose(toPath(run), step);
+      });
+  connect(&m_comparison, &CompareModel::changed, this, &MainWindow::showNotes);
 }
 
 void MainWindow::showProject() {
@@ -182,6 +208,11 @@ void MainWindow::showNotes() {
         run.finished ? (run.best ? tr("best at %1").arg(*run.best) : tr("done")) : tr("unfinished");
   }
   m_rail->setNote(Page::Train, train);
+  m_rail->setNote(
+      Page::Compare,
+      m_comparison.total() == 0
+          ? QString()
+          : tr("%1 of %2").arg(m_comparison.count(CellState::Made)).arg(m_comparison.total()));
   const int made = m_generation.history().rowCount();
   m_rail->setNote(Page::Create, made > 0 ? QString::number(made) : QString());
 }
@@ -193,6 +224,7 @@ void MainWindow::showPage(Page page) {
   m_stack->setCurrentIndex(static_cast<int>(page));
   if (page == Page::Photos) m_photosPage->grid().setFocus();
   if (page == Page::Train) m_trainPage->focusStart();
+  if (page == Page::Compare) m_comparePage->focusStart();
   if (page == Page::Create) m_createPage->focusPrompt();
   if (page == Page::Library) m_libraryPage->focusShelf();
 }
@@ -256,9 +288,10 @@ void MainWindow::inspectFiles(const QStringList& paths) {
 }
 
 void MainWindow::runCurrent() {
-  const char* name = m_page == Page::Photos  ? "goTrain"
-                     : m_page == Page::Train ? "trainStart"
-                                             : "generate";
+  const char* name = m_page == Page::Photos    ? "goTrain"
+                     : m_page == Page::Train   ? "trainStart"
+                     : m_page == Page::Compare ? "compareStart"
+                                               : "generate";
   auto* button = findChild<QPushButton*>(QLatin1String(name));
   if (button && button->isVisible()) button->click();
 }
@@ -285,6 +318,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
       showMinimized();
     return;
   }
+  m_comparison.cancel();
   m_generation.cancel();
   m_export.stop();
   if (const auto saved = m_project.save(); !saved) {

@@ -4,6 +4,7 @@
 #include <QMainWindow>
 
 #include "ui/main_window/rail.h"
+#include "ui/models/compare_model.h"
 #include "ui/models/generation_model.h"
 #include "ui/models/library.h"
 #include "ui/models/photos_model.h"
@@ -18,6 +19,7 @@ class QToolButton;
 
 namespace likeness::ui {
 
+class ComparePage;
 class CreatePage;
 class Desktop;
 class DialogService;
@@ -54,6 +56,7 @@ class MainWindow : public QMainWindow {
   ProjectModel& project() { return m_project; }
   PhotosModel& photos() { return m_photos; }
   TrainingModel& training() { return m_training; }
+  CompareModel& comparison() { return m_comparison; }
   GenerationModel& generation() { return m_generation; }
   QueueModel& queue() { return m_queue; }
   Library& library() { return m_library; }
@@ -92,6 +95,7 @@ class MainWindow : public QMainWindow {
   void newSample();
   void chooseProject();
   void showExport();
+  void connectCompare();
   void chooseInspected();
   /// One dialog each; of many only the first.
   void inspectFiles(const QStringList& paths);
@@ -103,6 +107,7 @@ class MainWindow : public QMainWindow {
   ProjectModel m_project;
   PhotosModel m_photos;
   TrainingModel m_training;
+  CompareModel m_comparison;
   GenerationModel m_generation;
   Job m_export;
   QueueModel m_queue;
@@ -120,6 +125,7 @@ class MainWindow : public QMainWindow {
   StartPage* m_start = nullptr;
   PhotosPage* m_photosPage = nullptr;
   TrainPage* m_trainPage = nullptr;
+  ComparePage* m_comparePage = nullptr;
   CreatePage* m_createPage = nullptr;
   LibraryPage* m_libraryPage = nullptr;
   QList<QAction*> m_projectActions;  ///< need an open project

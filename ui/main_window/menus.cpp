@@ -55,9 +55,10 @@ void MainWindow::makeMenus() {
   QMenu* view = menuBar()->addMenu(tr("&View"));
   const std::pair<const char*, QString> pages[] = {{"actionPhotos", tr("&Photos")},
                                                    {"actionTrain", tr("&Train")},
+                                                   {"actionCompare", tr("Co&mpare")},
                                                    {"actionCreate", tr("&Create")},
                                                    {"actionLibrary", tr("L&ibrary")}};
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < static_cast<int>(std::size(pages)); ++i) {
     m_projectActions << addAction(view,
                                   pages[i].first,
                                   pages[i].second,

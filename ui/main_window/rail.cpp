@@ -25,6 +25,7 @@ Rail::Rail(QWidget* parent) : QFrame(parent), m_group(new QButtonGroup(this)) {
   };
   const Entry entries[] = {{"railPhotos", "photos", tr("Photos")},
                            {"railTrain", "train", tr("Train")},
+                           {"railCompare", "compare", tr("Compare")},
                            {"railCreate", "create", tr("Create")},
                            {"railLibrary", "library", tr("Library")}};
   int id = 0;

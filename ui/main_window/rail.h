@@ -8,7 +8,7 @@ class QToolButton;
 
 namespace likeness::ui {
 
-enum class Page { Photos, Train, Create, Library };
+enum class Page { Photos, Train, Compare, Create, Library };
 
 class Rail : public QFrame {
   Q_OBJECT

@@ -60,6 +60,14 @@ void Job::stop() {
   setState(JobState::Stopping);
 }
 
+void Job::requestSample() {
+  if (m_state == JobState::Running) m_handle.control->requestSample();
+}
+
+void Job::requestCheckpoint() {
+  if (m_state == JobState::Running) m_handle.control->requestCheckpoint();
+}
+
 void Job::receive(const api::Event& event) {
   if (!active() || m_handle.id == 0 || event.job != m_handle.id) return;
   std::visit(Overloaded{[](const api::JobQueued&) {},

@@ -21,6 +21,9 @@ class Job : public QObject {
   void start(api::Request request);
   /// Asks for the end; a job that is still starting is stopped as soon as it is accepted.
   void stop();
+  /// Of a training that is running, at the next step.
+  void requestSample();
+  void requestCheckpoint();
 
   JobState state() const { return m_state; }
   const api::Request& request() const { return m_request; }  ///< of the latest start

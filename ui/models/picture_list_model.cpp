@@ -44,11 +44,22 @@ QVariant PictureListModel::data(const QModelIndex& index, int role) const {
   }
 }
 
-void PictureListModel::append(PictureItem item) {
-  const int row = rowCount();
+void PictureListModel::insert(int row, PictureItem item) {
   beginInsertRows({}, row, row);
-  m_items.push_back({std::move(item), {}});
+  m_items.insert(m_items.begin() + row, {std::move(item), {}});
   endInsertRows();
+}
+
+void PictureListModel::remove(int row) {
+  beginRemoveRows({}, row, row);
+  m_items.erase(m_items.begin() + row);
+  endRemoveRows();
+}
+
+int PictureListModel::rowOf(const QString& file) const {
+  for (int row = 0; row < rowCount(); ++row)
+    if (at(row).file == file) return row;
+  return -1;
 }
 
 void PictureListModel::clear() {

@@ -16,6 +16,8 @@ struct PictureItem {
   QString caption;
   QString prompt;
   qint64 seed = 0;
+  qint64 step = 0;  ///< of a sample: the training step
+  int index = 0;    ///< of a sample: its prompt; of a class picture: its number
 };
 
 class PictureListModel : public QAbstractListModel {
@@ -29,7 +31,11 @@ class PictureListModel : public QAbstractListModel {
   QVariant data(const QModelIndex& index, int role) const override;
 
   const PictureItem& at(int row) const { return m_items.at(static_cast<std::size_t>(row)).item; }
-  void append(PictureItem item);
+  void append(PictureItem item) { insert(rowCount(), std::move(item)); }
+  void insert(int row, PictureItem item);
+  void remove(int row);
+  /// -1 = it is not here.
+  int rowOf(const QString& file) const;
   void clear();
 
  private:

@@ -13,6 +13,7 @@ namespace {
 constexpr int kAutosaveMs = 1500;
 constexpr int kRecentCount = 8;
 constexpr auto kRecentBases = "recentBases";
+constexpr auto kBest = "bestCheckpoints";  // step by the run's folder
 constexpr auto kSuffix = ".likeness";
 }  // namespace
 
@@ -152,6 +153,18 @@ void ProjectModel::forgetBase(const QString& path) {
   QStringList paths = knownBases();
   paths.removeAll(path);
   m_settings.setValue(kRecentBases, paths);
+}
+
+std::optional<std::int64_t> ProjectModel::best(const std::filesystem::path& run) const {
+  const QVariantMap all = m_settings.value(kBest).toMap();
+  const auto found = all.constFind(fromPath(run));
+  return found == all.constEnd() ? std::nullopt : std::optional<std::int64_t>(found->toLongLong());
+}
+
+void ProjectModel::setBest(const std::filesystem::path& run, std::int64_t step) {
+  QVariantMap all = m_settings.value(kBest).toMap();
+  all.insert(fromPath(run), static_cast<qlonglong>(step));
+  m_settings.setValue(kBest, all);
 }
 
 QStringList ProjectModel::recentBases() const {

@@ -48,6 +48,10 @@ class ProjectModel : public QObject {
   /// Changes the base model and takes over the recipe that suits it.
   void setBase(const api::ModelRef& base, const api::TrainRequest& recipeOfModel);
 
+  /// The checkpoint that the person took for the best of a run; nothing when they did not.
+  std::optional<std::int64_t> best(const std::filesystem::path& run) const;
+  void setBest(const std::filesystem::path& run, std::int64_t step);
+
   /// Base models chosen before, latest first; without the starter model.
   QStringList knownBases() const;
   QStringList recentBases() const;  ///< those that still exist

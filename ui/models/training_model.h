@@ -2,11 +2,13 @@
 // be continued.
 #pragma once
 
+#include <QByteArray>
 #include <QHash>
 #include <QObject>
 #include <QPointF>
 #include <QTimer>
 #include <QVector>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -15,6 +17,16 @@
 #include "ui/models/project_model.h"
 
 namespace likeness::ui {
+
+/// When a training that is asked to stop does so; it always keeps what it has learned.
+enum class StopAt { Now, NextCheckpoint, AfterSamples };
+
+/// A class picture that was deleted, with what brings it back.
+struct DeletedPicture {
+  PictureItem item;
+  int row = 0;
+  QByteArray bytes;
+};
 
 class TrainingModel : public QObject {
   Q_OBJECT
@@ -46,14 +58,35 @@ class TrainingModel : public QObject {
   api::Result<void> run(api::TrainRequest request);
   /// Continues a run exactly where its last checkpoint stands.
   void resume(const api::RunSummary& run);
-  void stop() { m_job.stop(); }
+  /// AfterSamples asks for samples at once. A later call replaces one that still waits.
+  void stop(StopAt at = StopAt::Now);
+  /// What a stop waits for; nothing when none was asked for, or it is under way.
+  std::optional<StopAt> stopAt() const { return m_stopAt; }
+  /// Trains on, while a stop still waits.
+  void keepTraining();
+  void sampleNow() { m_job.requestSample(); }
+  void checkpointNow() { m_job.requestCheckpoint(); }
+
+  /// Whether a class picture lies in the project and nothing uses it now.
+  bool canDelete(int row) const;
+  /// Its file goes; the next training makes it again, from the same seed.
+  void deleteClassPicture(int row);
+  void restore(const DeletedPicture& deleted);
 
   const std::vector<api::RunSummary>& runs() const { return m_runs; }
   void refresh() { refreshRuns(false); }  ///< runs have come or gone on disk
   /// The latest run when it was not finished and has a checkpoint.
   const api::RunSummary* unfinished() const;
+  /// Makes a checkpoint the best of its run, whatever the probes say; remembered.
+  void setBest(const std::filesystem::path& run, std::int64_t step);
   /// Of the run shown or under way.
   const QString& runName() const { return m_runName; }
+  /// The run of that name as it lies on disk; null while it is new.
+  const api::RunSummary* shownRun() const;
+  /// Reads the curves of a run; `then` comes on the GUI thread unless `context` is gone.
+  void readCurves(const api::RunSummary& run,
+                  QObject* context,
+                  std::function<void(const std::vector<api::MetricSample>&)> then);
 
  Q_SIGNALS:
   void curvesReset();
@@ -65,6 +98,8 @@ class TrainingModel : public QObject {
   void runsChanged();
   void problemsChanged();
   void planChanged();
+  void stopAtChanged();
+  void classPictureDeleted(const likeness::ui::DeletedPicture& deleted);
 
  private:
   void makePlan();
@@ -73,6 +108,10 @@ class TrainingModel : public QObject {
   void addPicture(const api::PictureReady& picture);
   void resetCurves();
   void refreshRuns(bool showLatest);
+  /// Appends the samples of the shown run; with the class pictures when none are here.
+  void readPictures(const std::filesystem::path& run, qint64 lastStep);
+  void setStopAt(std::optional<StopAt> at);
+  void keepBest();
 
   ProjectModel& m_project;
   Job m_job;
@@ -84,6 +123,7 @@ class TrainingModel : public QObject {
   int m_planNumber = 0;  ///< of the plan that is asked for; older answers are dropped
   std::vector<api::RunSummary> m_runs;
   QString m_runName;
+  std::optional<StopAt> m_stopAt;
 };
 
 }  // namespace likeness::ui

@@ -1,7 +1,6 @@
 #include "ui/pages/create_page.h"
 
 #include <QAction>
-#include <QFile>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QProgressBar>
@@ -16,6 +15,7 @@
 #include "ui/util/convert.h"
 #include "ui/util/icons.h"
 #include "ui/util/model_words.h"
+#include "ui/util/picture_file.h"
 #include "ui/widgets/file_drop.h"
 #include "ui/widgets/image_view.h"
 #include "ui/widgets/mask_painter.h"
@@ -34,6 +34,10 @@ bool isForCreating(const QStringList& files) {
   return std::all_of(files.begin(), files.end(), [](const QString& file) {
     return isModelPath(file) || isTextPath(file);
   });
+}
+
+QString backFrom(const QString& file) {
+  return CreatePage::tr("The settings of %1 are back.").arg(QFileInfo(file).fileName());
 }
 
 }  // namespace
@@ -121,7 +125,7 @@ void CreatePage::addPictureActions() {
         },
         [this](const std::pair<QString, api::Result<api::GenerateRequest>>& read) {
           if (read.second)
-            restore(read.first, *read.second);
+            restore(backFrom(read.first), *read.second);
           else
             m_message->showError(read.second.error());
         });
@@ -268,21 +272,23 @@ void CreatePage::takeDrop(const QStringList& files) {
       },
       [this](const std::pair<QString, api::Result<api::GenerateRequest>>& read) {
         if (read.second)
-          restore(read.first, *read.second);
+          restore(backFrom(read.first), *read.second);
         else
           beginFrom(read.first);
       });
 }
 
-void CreatePage::restore(const QString& file, const api::GenerateRequest& made) {
+void CreatePage::restore(const QString& sentence, const api::GenerateRequest& made) {
   if (!m_project.isOpen()) return;
   const bool sameModel = m_controls->setRequest(made);
   m_message->showNote(
-      tr("The settings of %1 are back.").arg(QFileInfo(file).fileName()),
+      sentence,
       sameModel ? tr("Generate makes the same picture again.")
                 : tr("It was made with %1, which is not among the weights here; yours stay chosen.")
                       .arg(ModelWords::name(fromStd(made.model.path))));
 }
+
+api::GenerateRequest CreatePage::request() const { return m_controls->request(); }
 
 // ---- the mask
 
@@ -359,21 +365,10 @@ void CreatePage::save() {
   if (target.isEmpty()) return;
   // The engine's own file carries the request in its metadata, so it is copied rather than encoded
   // again.
-  const QString partial = target + QLatin1String(".part");
-  QFile::remove(partial);
-  bool saved =
-      item.file.isEmpty() ? item.image.save(partial, "PNG") : QFile::copy(item.file, partial);
-  if (saved) {
-    QFile::remove(target);
-    saved = QFile::rename(partial, target);
-  }
-  if (saved) {
+  if (const auto saved = writePicture(target, item.image, item.file); saved)
     m_message->showNote(tr("Saved as %1.").arg(QFileInfo(target).fileName()));
-  } else {
-    m_message->showError({api::ErrorCode::FileUnwritable,
-                          {{"file", toStd(target)}, {"reason", "the system refused"}},
-                          {}});
-  }
+  else
+    m_message->showError(saved.error());
 }
 
 }  // namespace likeness::ui

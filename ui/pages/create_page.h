@@ -37,6 +37,10 @@ class CreatePage : public QWidget {
   void takeDrop(const QStringList& files);
   /// What the fields say, for the queue.
   void enqueue();
+  /// The fields say again what a picture was made with; `sentence` says where that comes from.
+  void restore(const QString& sentence, const api::GenerateRequest& made);
+  /// What the fields say; only with an open project.
+  api::GenerateRequest request() const;
 
  Q_SIGNALS:
   void exportRequested();
@@ -61,8 +65,6 @@ class CreatePage : public QWidget {
   /// Keeps the mask and shows the pictures again. False when it could not be written.
   bool finishMask();
   void closePainter();
-  /// The fields say again what a picture was made with.
-  void restore(const QString& file, const api::GenerateRequest& made);
 
   ProjectModel& m_project;
   TrainingModel& m_training;

@@ -6,8 +6,6 @@
 #include "ui/models/training_model.h"
 
 class QLabel;
-class QProgressBar;
-class QPushButton;
 class QRadioButton;
 class QScrollArea;
 class QSpinBox;
@@ -15,16 +13,21 @@ class QVBoxLayout;
 
 namespace likeness::ui {
 
-class LossPanel;
+class DialogService;
 class MessageBar;
 class OptionForm;
-class PictureStrip;
+class TimestepPlot;
+class TrainControls;
+class TrainPictures;
 class ValueSlider;
 
 class TrainPage : public QWidget {
   Q_OBJECT
  public:
-  TrainPage(ProjectModel& project, TrainingModel& training, QWidget* parent = nullptr);
+  TrainPage(ProjectModel& project,
+            TrainingModel& training,
+            DialogService& dialogs,
+            QWidget* parent = nullptr);
   void focusStart();
 
  Q_SIGNALS:
@@ -39,17 +42,11 @@ class TrainPage : public QWidget {
   void addMethod(QVBoxLayout* layout);
   void addClass(QVBoxLayout* layout);
   void addExpert(QVBoxLayout* layout);
-  QWidget* makeStart();
-  QWidget* makeStrip(QLabel* title, PictureStrip* strip);
   void connectModels();
   void showRecipe();
   void showProblems();
-  void showPlan();
-  void showJob();
   void showEnd();
-  void showClassTitle();
   void offerResume();
-  void refillPlot();
 
   ProjectModel& m_project;
   TrainingModel& m_training;
@@ -57,14 +54,12 @@ class TrainPage : public QWidget {
   QRadioButton *m_full, *m_lora, *m_word;
   ValueSlider *m_strength, *m_prior;
   QSpinBox* m_classCount;
-  QLabel *m_strengthText, *m_priorTitle, *m_problems, *m_plan, *m_estimate, *m_status, *m_advice,
-      *m_classTitle, *m_sampleTitle;
+  QLabel *m_strengthText, *m_priorTitle;
   OptionForm* m_form;
+  TimestepPlot* m_timesteps;
   QScrollArea* m_recipe;
-  QPushButton *m_start, *m_stop, *m_queue, *m_create, *m_export;
-  QProgressBar* m_progress;
-  LossPanel* m_loss;
-  PictureStrip *m_classStrip, *m_sampleStrip;
+  TrainControls* m_controls;
+  TrainPictures* m_pictures;
 };
 
 }  // namespace likeness::ui

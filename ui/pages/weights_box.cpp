@@ -38,9 +38,9 @@ void WeightsBox::fill() {
     };
     add(tr("Run %1, latest (step %2)"), "latest", run->checkpoints.back());
     if (run->best && *run->best != run->checkpoints.back())
-      add(tr("Run %1, best (step %2)"), "best", *run->best);
+      add(tr("Run %1, best (step %2)"), QString::number(*run->best), *run->best);
     for (auto step = run->checkpoints.rbegin() + 1; step < run->checkpoints.rend(); ++step)
-      add(tr("Run %1, step %2"), QString::number(*step), *step);
+      if (*step != run->best) add(tr("Run %1, step %2"), QString::number(*step), *step);
   }
   const bool baseOnlyBefore = before.toStringList().isEmpty();
   setCurrentIndex(baseOnlyBefore && count() > 1 ? 1 : std::max(0, findData(before)));

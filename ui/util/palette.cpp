@@ -20,6 +20,7 @@ Colours lightColours() {
   c.accent = 0xb0451aU, c.onAccent = 0xffffffU, c.accentSoft = 0xf5e2d8U;
   c.classCurve = 0x54708aU, c.neutralCurve = 0x8a8a86U;
   c.warning = 0x855400U, c.error = 0xb3261eU, c.success = 0x2b6a39U;
+  c.more = {0x257480U, 0x6b57b8U, 0x786b00U, 0xa0397aU};
   return c;
 }
 
@@ -30,6 +31,7 @@ Colours darkColours() {
   c.accent = 0xf0905fU, c.onAccent = 0x1c1c1dU, c.accentSoft = 0x46332aU;
   c.classCurve = 0x93abc0U, c.neutralCurve = 0x7c7c78U;
   c.warning = 0xe2b34aU, c.error = 0xff8f85U, c.success = 0x80c68dU;
+  c.more = {0x6cc5d4U, 0xb0a2f0U, 0xcdbf55U, 0xe58cc4U};
   c.dark = true;
   return c;
 }
@@ -41,6 +43,7 @@ Colours highContrastColours() {
   c.accent = 0xffd800U, c.onAccent = 0x000000U, c.accentSoft = 0x3d3500U;
   c.classCurve = 0x7fd4ffU, c.neutralCurve = 0xbdbdbdU;
   c.warning = 0xffd800U, c.error = 0xffa29aU, c.success = 0x8cf09cU;
+  c.more = {0x66ffffU, 0xc8b6ffU, 0xffff99U, 0xff9be0U};
   c.dark = true;
   return c;
 }

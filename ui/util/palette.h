@@ -3,6 +3,7 @@
 
 #include <QColor>
 #include <QObject>
+#include <array>
 
 class QSettings;
 
@@ -17,6 +18,7 @@ struct Colours {
   QColor accent, onAccent, accentSoft;     ///< the one next action; the subject curve; selection
   QColor classCurve, neutralCurve;         ///< class loss; learning rate
   QColor warning, error, success;
+  std::array<QColor, 4> more;  ///< further curves beside each other: noise levels, other runs
   bool dark = false;
 };
 

@@ -90,7 +90,7 @@ QString Texts::forSeries(api::Series series) {
     case api::Series::StepSeconds:
       return TextsTr::tr("seconds per step");
     case api::Series::MemoryMiB:
-      return TextsTr::tr("memory");
+      return TextsTr::tr("memory, MiB");
     case api::Series::LossBand1:
       return TextsTr::tr("subject, clear");
     case api::Series::LossBand2:

@@ -70,6 +70,10 @@ void MessageBar::showOffer(const QString& sentence,
                            std::function<void()> act,
                            const QString& decline) {
   present("info", "", sentence, hint, {});
+  offer(action, std::move(act), decline);
+}
+
+void MessageBar::offer(const QString& action, std::function<void()> act, const QString& decline) {
   m_act = std::move(act);
   m_action->setText(action);
   m_action->show();

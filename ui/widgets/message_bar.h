@@ -27,6 +27,8 @@ class MessageBar : public QFrame {
                  const QString& action,
                  std::function<void()> act,
                  const QString& decline);
+  /// One thing to do about what the bar says now, beside what it says.
+  void offer(const QString& action, std::function<void()> act, const QString& decline);
   void dismiss();
   QString sentence() const;
 

@@ -168,6 +168,10 @@ void OptionForm::setProblems(const std::vector<api::FieldError>& problems) {
   }
 }
 
+void OptionForm::illustrate(const QString& path, QWidget* picture) {
+  m_rows[path].box->layout()->addWidget(picture);
+}
+
 QStringList OptionForm::paths() const { return m_order; }
 
 void OptionForm::filter(const QString& words) {

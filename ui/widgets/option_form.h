@@ -30,6 +30,8 @@ class OptionForm : public QWidget {
   }
   /// Marks the fields of these problems; all others are unmarked.
   void setProblems(const std::vector<api::FieldError>& problems);
+  /// Puts a picture of what an option does under its editor; both are found together.
+  void illustrate(const QString& path, QWidget* picture);
   /// Paths that have an editor here.
   QStringList paths() const;
 

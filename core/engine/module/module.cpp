@@ -1,6 +1,7 @@
 // The one symbol of the engine module; programs find it with dlsym (app/engine_loader).
 #include "core/base/log.h"
 #include "core/engine/compute_engine.h"
+#include "core/tensor/host_memory.h"
 
 extern "C" __attribute__((visibility("default"))) likeness::api::Engine* likeness_make_engine(
     const likeness::api::EngineOptions& options) {
@@ -10,5 +11,6 @@ extern "C" __attribute__((visibility("default"))) likeness::api::Engine* likenes
         [log = options.log](likeness::base::LogLevel level, std::string_view message) {
           log(static_cast<int>(level), message);
         });
+  likeness::tensor::keepHostMemory();
   return new likeness::engine::ComputeEngine(options, likeness::engine::runJob);
 }

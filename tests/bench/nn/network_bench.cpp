@@ -20,6 +20,7 @@
 #include "core/nn/adapters.h"
 #include "core/nn/encode_text.h"
 #include "core/tensor/device.h"
+#include "core/tensor/host_memory.h"
 
 using namespace likeness;
 
@@ -162,6 +163,7 @@ void benchDType(const Bench& bench, const std::filesystem::path& folder, at::Sca
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
+  tensor::keepHostMemory();
   Bench bench;
   std::int64_t threads = 1;
   for (int i = 2; i + 1 < argc; i += 2) {

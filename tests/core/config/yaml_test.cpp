@@ -6,6 +6,7 @@
 
 #include "core/config/config.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/unusual_requests.h"
 
 namespace likeness::config {
 namespace {
@@ -15,49 +16,6 @@ using api::ErrorCode;
 using api::TrainRequest;
 using support::TempFolder;
 using testing::HasSubstr;
-
-/// A request in which no member has its default value.
-TrainRequest unusual() {
-  TrainRequest r;
-  r.base = {"models/sd15", "320", "abc123"};
-  r.photos = {{"photos/01.jpg",
-               "a photo of {subject}: \"close\" # no comment",
-               api::CropRect{0.125, 0, 1.0 / 3, 0.5},
-               false},
-              {"photos/für élise: 2.png", "", {}, true},
-              {"- [x] {y}.jpg", "line one\nline two\ttab", {}, false, "masks/y: 1.png", 7}};
-  int i = 0;
-  const auto spoil = [&]<class S>(const char*, S& options) {
-    for (const api::Field<S>& row : api::fields<S>()) {
-      ++i;
-      const api::FieldValue value = row.get(options);
-      if (const auto* b = std::get_if<bool>(&value)) row.set(options, !*b);
-      if (const auto* n = std::get_if<std::int64_t>(&value))
-        row.set(options, static_cast<double>(*n) < row.max ? *n + 1 : *n - 1);
-      if (const auto* d = std::get_if<double>(&value))
-        row.set(options, std::min(row.max, *d / 3 + row.min + 1e-7));
-      if (const auto* s = std::get_if<std::string>(&value))
-        row.set(options,
-                row.choices.empty() ? *s + " 'x' " + std::to_string(i)
-                                    : std::string(row.choices.back() == *s ? row.choices.front()
-                                                                           : row.choices.back()));
-      if (std::get_if<std::vector<std::string>>(&value))
-        row.set(options, std::vector<std::string>{"true", "1", "a, b", ""});
-    }
-  };
-  api::forEachSection(r, spoil);
-  for (int n = 0; n < 2; ++n) {
-    api::FurtherSubject& further = r.furtherSubjects.emplace_back();
-    spoil("", further.subject);
-    further.classFolder = n == 0 ? "cats: all" : "";
-    if (n == 0) further.photos = r.photos;
-  }
-  r.runFolder = "runs/0001";
-  r.classImageFolder = "class images";
-  r.cacheFolder = "/absolute/cache";
-  r.resume = true;
-  return r;
-}
 
 api::Error errorOf(const std::string& yaml) {
   TrainRequest request;
@@ -69,7 +27,7 @@ api::Error errorOf(const std::string& yaml) {
 }
 
 TEST(Yaml, RoundTripsEveryOption) {
-  for (const TrainRequest& request : {TrainRequest{}, unusual()})
+  for (const TrainRequest& request : {TrainRequest{}, support::unusualTraining()})
     for (const bool comments : {false, true}) {
       TrainRequest read;
       const std::string text = toYaml(request, comments);
@@ -287,7 +245,7 @@ TEST(HostileYaml, EndsQuicklyAndWithASentence) {
 }
 
 TEST(HostileYaml, EveryPrefixOfAGoodFileIsReadOrRefused) {
-  const std::string text = toYaml(unusual(), true);
+  const std::string text = toYaml(support::unusualTraining(), true);
   for (std::size_t length = 0; length < text.size(); length += 23) {
     TrainRequest request;
     const auto result = applyYaml(request, text.substr(0, length), "my.yaml");

@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "core/api/timesteps.h"
+
 namespace likeness::data {
 namespace {
 
@@ -116,6 +118,28 @@ TEST(DataPlanTest, LogitNormalTimestepsHaveTheirMeanAndSpread) {
       const double z = (std::log(x / (1 - x)) - mean) / spread;
       EXPECT_NEAR(below[i] / kDraws, std::erfc(-z / std::sqrt(2)) / 2, 0.012) << mean << " " << x;
     }
+  }
+}
+
+/// What the window draws (api::timestepShares) is what happens.
+TEST(DataPlanTest, TimestepsFallWhereTheirSharesSay) {
+  constexpr std::int64_t kDraws = 20000;
+  constexpr std::size_t kParts = 8;
+  for (const auto distribution :
+       {api::TimestepDistribution::Uniform, api::TimestepDistribution::LogitNormal}) {
+    auto plan = somePlan();
+    plan.loss.timesteps = distribution;
+    plan.loss.timestepMean = 0.7;
+    plan.loss.timestepSpread = 0.8;
+    plan.loss.timestepMin = 100;
+    plan.loss.timestepMax = 700;
+    std::vector<double> drawn(kParts);
+    for (std::int64_t step = 0; step < kDraws; ++step) {
+      const auto t = plan.draw(step, 0, Half::Subject).timestep;
+      drawn[static_cast<std::size_t>(t) * kParts / 1000] += 1.0 / kDraws;
+    }
+    const auto shares = api::timestepShares(plan.loss, kParts);
+    for (std::size_t i = 0; i < kParts; ++i) EXPECT_NEAR(drawn[i], shares[i], 0.012) << i;
   }
 }
 

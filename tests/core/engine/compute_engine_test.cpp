@@ -9,12 +9,13 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tests/core/engine/recording.h"
+#include "tests/support/recording.h"
 
 namespace likeness::engine {
 namespace {
 
 using namespace api;
+using support::Recording;
 using testing::ElementsAre;
 using testing::SizeIs;
 

@@ -5,12 +5,12 @@
 #include <thread>
 
 #include "core/engine/compute_engine.h"
-#include "tests/core/engine/recording.h"
 
 namespace likeness::engine {
 namespace {
 
 using namespace api;
+using base::EventFanOut;
 
 GenerateRequest anything() {
   GenerateRequest request;

@@ -314,7 +314,9 @@ TEST(Convolution, PiecesAddUpToTheWhole) {
 }
 
 TEST(Bf16, LargeAttentionStaysWithinItsRoundings) {
-  checkAttention({1, 257, 256, 1, 16}, false);  // LibTorch's fused one from here on
+  checkAttention({1, 257, 256, 1, 16}, false);   // scores are made anew from here on
+  checkAttention({2, 1500, 700, 3, 8}, false);   // some heads at a time
+  checkAttention({1, 3000, 1500, 2, 8}, false);  // and some queries
 }
 
 }  // namespace

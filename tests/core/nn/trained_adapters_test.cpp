@@ -55,7 +55,7 @@ TEST_P(TrainedAdapter, GradientsAreThoseOfItsAuthorsCode) {
       tensors.at("input/sample"), tensors.at("input/timestep"), tensors.at("input/context"));
   EXPECT_LE(relativeError(out.detach(), golden.at("output")), 1e-5);
   out.square().sum().div(2).backward();
-  expectGradients(leaves, gradients, 1e-4, 1e-4);
+  expectGradients(leaves, gradients, 3e-4, 1e-4);  // at most 0.9e-4 with AVX2, 1.8e-4 with AVX-512
 }
 
 INSTANTIATE_TEST_SUITE_P(All,

@@ -1,5 +1,4 @@
-// Events to every subscriber, with one rising sequence number. Standard types only: the test engine
-// uses it too.
+// Events to every subscriber, with one rising sequence number: what every engine has inside.
 #pragma once
 
 #include <memory>
@@ -9,7 +8,7 @@
 
 #include "core/api/engine.h"
 
-namespace likeness::engine {
+namespace likeness::base {
 
 /// Thread-safe. A subscription may be destroyed anywhere, also inside its own sink: once its
 /// destructor has returned no call of the sink begins, and none is under way on another thread (so
@@ -66,4 +65,4 @@ class EventFanOut {
   std::uint64_t m_sequence = 0;
 };
 
-}  // namespace likeness::engine
+}  // namespace likeness::base

@@ -7,7 +7,7 @@
 
 #include "core/api/engine.h"
 
-namespace likeness::engine {
+namespace likeness::support {
 
 class Recording {
  public:
@@ -53,4 +53,4 @@ class Recording {
   std::unique_ptr<api::Subscription> m_subscription;  // last: its sink uses the members above
 };
 
-}  // namespace likeness::engine
+}  // namespace likeness::support
