@@ -100,6 +100,7 @@ QWidget* LibraryPage::makeHead() {
   m_count->setWordWrap(false);
   m_add->setIcon(icon("add"));
   auto* head = new QWidget;
+  head->setMinimumHeight(m_add->sizeHint().height());  // also where it is hidden
   auto* row = new QHBoxLayout(head);
   row->setContentsMargins(0, 0, 0, 0);
   row->setSpacing(kGrid);

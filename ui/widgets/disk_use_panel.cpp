@@ -19,7 +19,7 @@ namespace {
 QColor kindColour(int kind) {
   const Colours& c = Palette::colours();
   const std::array<QColor, DiskUse::kKinds> colours{
-      c.success, c.classCurve, c.accent, c.warning, c.neutralCurve, c.muted, c.error};
+      c.success, c.classCurve, c.accent, c.warning, c.neutralCurve, c.muted, c.text};
   return colours[static_cast<std::size_t>(kind)];
 }
 
