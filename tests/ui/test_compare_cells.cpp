@@ -1,7 +1,9 @@
 // The cells of the Compare page: looked at by keys and mouse, and what they are good for.
 #include <QAbstractButton>
+#include <QApplication>
 #include <QDir>
 #include <QSpinBox>
+#include <QWheelEvent>
 
 #include "tests/ui/compare_fixture.h"
 #include "ui/util/picture_file.h"
@@ -69,6 +71,47 @@ class TestCompareCells : public QObject {
     QVERIFY(large->isVisible());
     f->click("compareBack");
     QVERIFY(f->sheet()->isVisible());
+  }
+
+  void whatIsEnlargedStaysSoForOtherCells() {
+    f->begin();
+    f->retype("compareColumnsNumbers", "2, 4");
+    f->compare();
+    f->drawAll();
+    f->sheet()->setFocus();
+    f->press(Qt::Key_Return);
+    auto* large = f->find<ui::CompareView>("compareLarge");
+    const QRectF whole = large->place();
+    QVERIFY(QRectF(large->rect()).contains(whole));
+    const QPointF middle = QRectF(large->rect()).center(), point(middle + QPointF(60, 30));
+    QWheelEvent wheel(point,
+                      large->mapToGlobal(point),
+                      {},
+                      {0, 600},
+                      Qt::NoButton,
+                      Qt::NoModifier,
+                      Qt::NoScrollPhase,
+                      false);
+    QApplication::sendEvent(large, &wheel);
+    const QRectF enlarged = large->place();
+    QVERIFY(enlarged.width() > 2 * whole.width());
+    // The part under the pointer is where it was.
+    const auto part = [&](const QRectF& place) { return (point.x() - place.x()) / place.width(); };
+    QVERIFY(qAbs(part(enlarged) - part(whole)) < 1e-6);
+    f->press(Qt::Key_Right);
+    QCOMPARE(large->place(), enlarged);
+    QTest::mousePress(large, Qt::LeftButton, {}, middle.toPoint());
+    QTest::mouseMove(large, middle.toPoint() + QPoint(20, 0));
+    QCOMPARE(large->place().x(), enlarged.x() + 20);
+    QTest::mouseMove(large, middle.toPoint() + QPoint(9999, 0));  // to its edge
+    QTest::mouseRelease(large, Qt::LeftButton, {}, middle.toPoint());
+    QVERIFY(large->place().x() < 8.1 && large->place().right() > large->width() - 8.1);
+    f->press(Qt::Key_Minus);
+    QVERIFY(large->place().width() < enlarged.width());
+    f->press(Qt::Key_0);
+    QCOMPARE(large->place(), whole);
+    f->press(Qt::Key_Plus);
+    QVERIFY(large->place().width() > whole.width());
   }
 
   void spaceMarksWhereNothingIsMarked() {
