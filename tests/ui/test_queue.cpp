@@ -6,6 +6,7 @@
 #include <QTimer>
 
 #include "tests/ui/fixture.h"
+#include "ui/util/convert.h"
 #include "ui/widgets/queue_list.h"
 
 using namespace likeness;
@@ -330,6 +331,21 @@ class TestQueue : public QObject {
     QVERIFY(f->waitFor([&] { return !later.isActive(); }));
     QCOMPARE(f->engine->commands(asked).stopRequests, 0);
     QCOMPARE(f->engine->lastJob(), asked);
+  }
+
+  void nothingBeginsBesideASheetOfComparisons() {
+    api::GenerateRequest cell;
+    cell.prompt = "a cell";
+    cell.outFolder = ui::toPath(f->path("sheet"));
+    f->window->comparison().job().start(cell);
+    QVERIFY(waitForJob(1));
+    QCOMPARE(queue().rowCount(), 0);
+    enqueuePicture("a dog");
+    f->settle();
+    QCOMPARE(f->engine->lastJob(), api::JobId{1});
+    finish(1);
+    QVERIFY(waitForJob(2));
+    QCOMPARE(f->engine->lastRequest<api::GenerateRequest>()->prompt, std::string("a dog"));
   }
 
   void theKeyPutsThePageIntoTheQueue() {

@@ -16,6 +16,7 @@ namespace likeness::ui {
 
 void MainWindow::makeDocks() {
   m_queue.watch(m_export);
+  m_queue.watch(m_comparison.job(), false);  // cell by cell, as its page shows it
   m_queueDock = new QueueDock(m_queue, this);
   m_logDock = new LogDock(
       m_services.log,

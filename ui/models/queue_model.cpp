@@ -45,9 +45,14 @@ QueueModel::QueueModel(ProjectModel& project,
   load();
 }
 
-void QueueModel::watch(Job& job) {
+void QueueModel::watch(Job& job, bool listed) {
   m_jobs.push_back(&job);
-  connect(&job, &Job::changed, this, [this, &job] { follow(job); });
+  connect(&job, &Job::changed, this, [this, &job, listed] {
+    if (listed)
+      follow(job);
+    else if (!job.active())
+      m_turn.start();
+  });
 }
 
 // ---- the list

@@ -54,8 +54,8 @@ class QueueModel : public QAbstractListModel {
              RequestText text,
              QSettings& settings,
              QObject* parent = nullptr);
-  /// Lists what this job does, and lets nothing begin beside it. Rough looks are not listed.
-  void watch(Job& job);
+  /// Lets nothing begin beside this job; `listed` = and lists what it does, but for rough looks.
+  void watch(Job& job, bool listed = true);
 
   int rowCount(const QModelIndex& parent = {}) const override;
   /// DisplayRole what it is, AccessibleTextRole with its detail.
