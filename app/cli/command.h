@@ -33,6 +33,7 @@ struct Command {
 Command addTrain(CLI::App& root);
 Command addGenerate(CLI::App& root);
 Command addClassImages(CLI::App& root);
+Command addCompare(CLI::App& root);
 Command addExport(CLI::App& root);
 Command addConvert(CLI::App& root);
 Command addMerge(CLI::App& root);

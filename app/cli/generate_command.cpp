@@ -1,8 +1,6 @@
 // likeness-cli generate and class-images: words in, pictures out.
-#include <charconv>
-
 #include "app/cli/command.h"
-#include "app/cli/flags.h"
+#include "app/cli/picture_flags.h"
 #include "app/cli/run_job.h"
 #include "core/text/prompt.h"
 
@@ -17,53 +15,16 @@ tl::unexpected<Error> usage(std::string reason) {
   return fail(ErrorCode::BadUsage, {{"reason", std::move(reason)}});
 }
 
-template <class T>
-bool parseWhole(std::string_view text, T& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
-/// "128x96" or "128"
-Result<void> parseSize(const std::string& text, GenerateRequest& request) {
-  if (text.empty()) return {};
-  const auto cross = text.find('x');
-  const std::string_view width = std::string_view(text).substr(0, cross);
-  const std::string_view height =
-      cross == std::string::npos ? width : std::string_view(text).substr(cross + 1);
-  if (!parseWhole(width, request.width) || !parseWhole(height, request.height))
-    return usage("--size takes WIDTHxHEIGHT in pixels, such as 512x512, not '" + text + "'");
-  return {};
-}
-
-/// "FILE" or "FILE:STRENGTH"; a file whose own name ends like a strength wins.
-AdapterRef parseAdapter(const std::string& text) {
-  const auto colon = text.rfind(':');
-  double strength = 1;
-  std::error_code error;
-  if (colon != std::string::npos && !fs::exists(text, error) &&
-      parseWhole(std::string_view(text).substr(colon + 1), strength))
-    return {text.substr(0, colon), strength};
-  return {text, 1};
-}
-
 struct GenerateArguments {
-  explicit GenerateArguments(CLI::App& app) : flags(app) {}
-  Flags flags;
+  explicit GenerateArguments(CLI::App& app) : flags(app, request) {}
   GenerateRequest request;
-  std::vector<std::string> adapters;
-  std::string size;
+  PictureFlags flags;
   fs::path prompts;
 };
 
 Result<CommandResult> runGenerate(const GenerateArguments& a, Workspace& workspace) {
   GenerateRequest request = a.request;
-  if (const auto size = parseSize(a.size, request); !size) return fail(size.error());
-  for (const auto& text : a.adapters) request.adapters.push_back(parseAdapter(text));
-  for (const auto& applied : {a.flags.apply("picture", request),
-                              a.flags.apply("subject", request.subject),
-                              a.flags.apply("sampling", request.sampling),
-                              a.flags.apply("compute", request.compute)})
-    if (!applied) return fail(applied.error());
+  if (const auto applied = a.flags.apply(request); !applied) return fail(applied.error());
   if (request.prompt.empty() == a.prompts.empty())
     return usage("Either --prompt or --prompts says what to draw");
   if (!a.prompts.empty()) {
@@ -132,33 +93,12 @@ Command addGenerate(CLI::App& root) {
       ->type_name("MODEL_OR_RUN")
       ->default_str(r.model.path);
   addModelFlags(*app, r.model);
-  app->add_option("--checkpoint",
-                  r.model.checkpoint,
-                  "Of a run: latest, best (by the probes) or a step number")
-      ->type_name("latest|best|N")
-      ->default_str(r.model.checkpoint);
-  app->add_option("--adapter",
-                  a->adapters,
-                  "LoRA file (kohya or PEFT), with its strength after a colon; may be repeated")
-      ->type_name("FILE[:STRENGTH]")
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app->add_option(
-         "--size", a->size, "Pixels, multiples of 8; without it what the model was made for")
-      ->type_name("WxH");
   app->add_option("--out", r.outFolder, "Folder for the pictures")->type_name("DIR")->required();
   app->add_option("--prompts",
                   a->prompts,
                   "In place of --prompt: a text file with a prompt on each line, for --count "
                   "pictures each; lines that begin with # are skipped")
       ->type_name("FILE");
-  a->flags.add(
-      "picture",
-      r,
-      {"width", "height", "previewEvery", "prompts", "promptTemplate", "negativeTemplate"});
-  a->flags.add("sampling", r.sampling);
-  a->flags.add("compute", r.compute);
-  a->flags.add("subject", r.subject, {"subjectName", "subjectPrompt", "classPrompt"});
   return {app, [a](Workspace& workspace) { return runGenerate(*a, workspace); }};
 }
 

@@ -135,6 +135,7 @@ int run(int argc, char** argv) {
   const std::vector<Command> commands = {addTrain(root),
                                          addGenerate(root),
                                          addClassImages(root),
+                                         addCompare(root),
                                          addExport(root),
                                          addConvert(root),
                                          addMerge(root),

@@ -120,10 +120,20 @@ Result<CommandResult> runJob(Request request, Workspace& workspace) {
   const SignalGuard signals;
   auto engine = openEngine(workspace);
   if (!engine) return fail(engine.error());
+  return runJob(**engine, std::move(request));
+}
+
+Result<CommandResult> runJob(Engine& engine,
+                             Request request,
+                             std::function<void(const PictureReady&)> onPicture) {
+  const SignalGuard signals;
   Listener listener;
-  const auto subscription =
-      (*engine)->subscribe([&](const Event& event) { listener.receive(event); });
-  const auto job = (*engine)->submit(std::move(request));
+  const auto subscription = engine.subscribe([&](const Event& event) {
+    if (const auto* picture = std::get_if<PictureReady>(&event.body); picture && onPicture)
+      onPicture(*picture);
+    listener.receive(event);
+  });
+  const auto job = engine.submit(std::move(request));
   if (!job) return fail(job.error());
   const JobFinished finished = listener.wait(*job->control);
   if (const auto* failed = std::get_if<Failed>(&finished.outcome)) return fail(failed->error);

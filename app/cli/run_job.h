@@ -10,6 +10,10 @@ namespace likeness::cli {
 /// at once, a third ends the program. The result's JSON holds `outcome`, the job's figures and
 /// `artifacts`; its text is left to the command.
 api::Result<CommandResult> runJob(api::Request request, api::Workspace& workspace);
+/// The same on an engine that is there; `onPicture` is called on its compute thread.
+api::Result<CommandResult> runJob(api::Engine& engine,
+                                  api::Request request,
+                                  std::function<void(const api::PictureReady&)> onPicture = {});
 
 /// The engine as the command line wants it: normal priority, log file, resources of the workspace.
 api::Result<std::unique_ptr<api::Engine>> openEngine(api::Workspace& workspace);
