@@ -154,8 +154,19 @@ shot 15-exporting
 find_control exportOpen 600 || die "the export did not end well"
 shot 16-exported
 click exportClose
+key ctrl+3
+find_control compareStart || die "the Compare page did not open"
+shot 17-compare-begins
+click compareStart
+sleep 1
+find_control compareStart 300 || die "the sheet was not filled"
+sleep 1
+shot 18-compared
+key ctrl+5
+sleep 1
+shot 19-library
 key ctrl+1
-shot 17-photos-again
+shot 20-photos-again
 key ctrl+q
 for _ in $(seq 50); do kill -0 "$likeness" 2> /dev/null || break; sleep 0.2; done
 kill -0 "$likeness" 2> /dev/null && die "the window did not close"
