@@ -175,6 +175,19 @@ class TestCurves : public QObject {
     f->engine->emit(job, api::Advice{api::AdviceState::Enough, 20, 15, 0.3, {}, {}, {}});
     QVERIFY(seen() != without);
     f->shot("train-best");
+    // Out of view, the words go with the line.
+    const auto green = [&] {
+      const QImage image = seen();
+      int count = 0;
+      for (int y = 0; y < image.height(); ++y)
+        for (int x = 0; x < image.width(); ++x)
+          count += image.pixelColor(x, y) == ui::Palette::colours().success;
+      return count;
+    };
+    QVERIFY(green() > 0);
+    f->plot().setFocus();
+    for (int i = 0; i < 12; ++i) QTest::keyClick(&f->plot(), Qt::Key_Right);
+    QCOMPARE(green(), 0);
   }
 
   void aDenseCurveIsDrawnThinAndWhole() {
