@@ -89,8 +89,8 @@ class TestCurves : public QObject {
   }
 
   void hoveringTellsStepAndValues() {
-    f->startTraining(40);
-    f->waitForCurves(40);
+    f->startTraining(30);
+    f->waitForCurves(30);
     auto* hover = f->find<QLabel>("plotHover");
     f->mouse(f->canvas(), QEvent::MouseMove, f->canvas()->rect().center());
     QVERIFY(hover->isVisible());
@@ -104,6 +104,10 @@ class TestCurves : public QObject {
     f->mouse(f->canvas(), QEvent::MouseMove, f->canvas()->rect().center() + QPoint(5, 0));
     QVERIFY(hover->text().contains("learning rate"));
     QVERIFY(!hover->text().contains("> subject<"));
+    // Beyond the curves their last step is told.
+    const QPoint beyond(f->canvas()->width() - 20, f->canvas()->height() / 2);
+    f->mouse(f->canvas(), QEvent::MouseMove, beyond);
+    QVERIFY(hover->text().contains("step 30<"));
     QEvent leave(QEvent::Leave);
     QApplication::sendEvent(f->canvas(), &leave);
     QVERIFY(!hover->isVisible());
@@ -171,6 +175,19 @@ class TestCurves : public QObject {
     f->engine->emit(job, api::Advice{api::AdviceState::Enough, 20, 15, 0.3, {}, {}, {}});
     QVERIFY(seen() != without);
     f->shot("train-best");
+    // Out of view, the words go with the line.
+    const auto green = [&] {
+      const QImage image = seen();
+      int count = 0;
+      for (int y = 0; y < image.height(); ++y)
+        for (int x = 0; x < image.width(); ++x)
+          count += image.pixelColor(x, y) == ui::Palette::colours().success;
+      return count;
+    };
+    QVERIFY(green() > 0);
+    f->plot().setFocus();
+    for (int i = 0; i < 12; ++i) QTest::keyClick(&f->plot(), Qt::Key_Right);
+    QCOMPARE(green(), 0);
   }
 
   void aDenseCurveIsDrawnThinAndWhole() {

@@ -10,6 +10,7 @@
 
 #include "core/workspace/run_folder.h"
 #include "tests/ui/train_scene.h"
+#include "ui/util/palette.h"
 #include "ui/widgets/image_view.h"
 #include "ui/widgets/timestep_plot.h"
 
@@ -130,6 +131,11 @@ class TestTrain : public QObject {
     f->key(Qt::Key_Escape);
     QTRY_VERIFY(!f->lightbox());
     QVERIFY(f->matrix().hasFocus());
+    // What is chosen is framed by its picture, not flooded.
+    const QRect cell = f->matrix().visualRect(f->matrix().currentIndex());
+    const QImage seen = f->matrix().viewport()->grab().toImage();
+    QVERIFY(seen.pixelColor(cell.right() - 4, cell.center().y()) != ui::Palette::colours().accent);
+    f->shot("train-chosen");
     // Enter opens as well.
     QTest::keyClick(&f->matrix(), Qt::Key_Return);
     QVERIFY(f->lightbox());

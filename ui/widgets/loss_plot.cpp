@@ -113,6 +113,7 @@ QPen LossPlot::pen(api::Series series, int run) {
 
 void LossPlot::Private::build() {
   plot->setAutoAddPlottableToLegend(false);
+  QObject::connect(plot, &QCustomPlot::beforeReplot, self, [this] { placeBest(); });
   plot->addLayer(
       QStringLiteral("behind"), plot->layer(QStringLiteral("main")), QCustomPlot::limBelow);
   plot->addLayer(QStringLiteral("hover"));
@@ -275,9 +276,10 @@ void LossPlot::Private::rescale() {
 }
 
 void LossPlot::Private::placeBest() {
-  bestLine->setVisible(best.has_value());
-  bestText->setVisible(best.has_value());
-  if (!best) return;
+  const bool seen = best && plot->xAxis->range().contains(static_cast<double>(*best));
+  bestLine->setVisible(seen);
+  bestText->setVisible(seen);
+  if (!seen) return;
   const auto step = static_cast<double>(*best);
   bestLine->point1->setCoords(step, 0);
   bestLine->point2->setCoords(step, 1);
@@ -290,7 +292,6 @@ void LossPlot::Private::placeBest() {
 void LossPlot::Private::replotNow() {
   pending = false;
   if (!zoomed) rescale();
-  placeBest();
   plot->replot(QCustomPlot::rpQueuedRefresh);
 }
 

@@ -84,8 +84,12 @@ void LossPlot::Private::hoverAt(const QPoint& place) {
   const auto sample = sampleAt(place);
   plot->setCursor(sample ? Qt::PointingHandCursor : Qt::ArrowCursor);
   if (!plot->axisRect()->rect().contains(place)) return unhover();
-  const auto step =
-      static_cast<double>(sample ? *sample : std::llround(plot->xAxis->pixelToCoord(place.x())));
+  double last = 0;  // beyond it there is nothing to tell
+  eachLine([&](const Run&, std::size_t, QCPGraph* line) {
+    last = std::max(last, (line->data()->constEnd() - 1)->key);
+  });
+  const double step = sample ? static_cast<double>(*sample)
+                             : qBound(0.0, std::round(plot->xAxis->pixelToCoord(place.x())), last);
   QString rows;
   eachLine([&](const Run& run, std::size_t i, QCPGraph* line) {
     auto at = line->data()->findBegin(step);
