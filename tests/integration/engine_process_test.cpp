@@ -70,6 +70,38 @@ TEST_F(EngineProcess, KilledInAJobItFailsOnceAndTheNextJobWorks) {
     EXPECT_EQ(m_events->of<JobFinished>(job).size(), 1u);
 }
 
+TEST_F(EngineProcess, AKilledTrainingContinuesFromItsLastCheckpoint) {
+  TrainRequest request;
+  request.base.path = starter().string();
+  for (const auto& entry : fs::directory_iterator(photos()))
+    request.photos.push_back({entry.path(), {}, {}, false});
+  request.subject.classWord = "toy";
+  request.training.method = Method::Lora;
+  request.training.steps = 2000;
+  request.training.resolution = 64;
+  request.prior.classImages = 0;
+  request.watch.sampleEvery = request.watch.probeEvery = -1;
+  request.checkpoints.every = 2;
+  request.runFolder = at("run");
+  const auto first = m_engine->submit(request).value().id;
+  m_events->waitFor<CheckpointSaved>(first);
+  ::kill(m_engine->processId(), SIGKILL);
+  const auto outcome = m_events->finish(first);
+  ASSERT_TRUE(std::holds_alternative<Failed>(outcome));
+  EXPECT_THAT(hint(std::get<Failed>(outcome).error), HasSubstr("continued from its last"));
+
+  request.resume = true;
+  const auto second = m_engine->submit(request).value();
+  m_events->waitFor<CheckpointSaved>(second.id);
+  second.control->requestStop();
+  EXPECT_TRUE(std::holds_alternative<Cancelled>(m_events->finish(second.id)));
+  EXPECT_GT(m_events->of<CheckpointSaved>(second.id).front().step,
+            m_events->of<CheckpointSaved>(first).front().step);
+  const auto metrics = m_engine->drainMetrics(second.id, 0);
+  ASSERT_FALSE(metrics.samples.empty());
+  EXPECT_GT(metrics.samples.front().step, 2) << "it did not begin again";
+}
+
 TEST_F(EngineProcess, StopsAndLeavesNothingBehind) {
   const auto handle = m_engine->submit(pictures(500));
   m_events->waitFor<Progress>(handle->id);

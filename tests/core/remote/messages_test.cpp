@@ -184,6 +184,7 @@ TEST(Messages, WhatIsNoMessageIsRefused) {
     std::string deep;
     while (deep.size() < (4u << 20)) deep += part;
     EXPECT_TRUE(refused(deep)) << static_cast<int>(part[0]);
+    EXPECT_TRUE(refused(deep + "\xf6")) << static_cast<int>(part[0]);
   }
   EXPECT_TRUE(refused("\x9b\x7f\xff\xff\xff\xff\xff\xff\xff"));
   EXPECT_TRUE(refused("\xbb\x7f\xff\xff\xff\xff\xff\xff\xff"));
