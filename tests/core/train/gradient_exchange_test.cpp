@@ -189,7 +189,7 @@ TEST(GradientExchange, TrainersOnRanksMakeTheSameUpdates) {
         EXPECT_TRUE(weights[0].at(key).equal(weights[1].at(key))) << key;
         apart = std::max(apart, (weight - weights[0].at(key)).abs().max().item<double>());
       }
-      EXPECT_LT(apart, 1e-6);
+      EXPECT_LT(apart, 2e-6);  // after steps of 3e-5; 1.1e-6 with AVX-512, whose sums differ more
       // Each number once a step.
       std::int64_t sent = 0, trained = 0;
       for (const at::Tensor& flat : meeting.given[0]) sent += flat.numel();

@@ -203,7 +203,7 @@ TEST(RanksTest, ALostOneEndsTheRunAmongItsSamplesToo) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   ::kill(together.pid(1), SIGKILL);
   EXPECT_EQ(together.wait(1).first, 128 + SIGKILL);
-  EXPECT_THAT(together.wait(0).second, HasSubstr("A process that trained along ended"));
+  EXPECT_THAT(together.wait(0).second, HasSubstr("stopped unexpectedly: it ended"));
   EXPECT_GE(newest(run), 6);
   EXPECT_EQ(workspace::readMetrics(run / "metrics.csv").back().step, newest(run));
 }
