@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <vector>
 
@@ -19,8 +20,13 @@ void addMemoryOf(const std::string& process, ui::MachineState& state) {
     if (word == "VmRSS:" && in >> kib) state.memoryMiB += kib / 1024;
     if (word == "VmHWM:" && in >> kib) state.peakMiB += kib / 1024;
   }
-  std::ifstream children("/proc/" + process + "/task/" + process + "/children");
-  for (std::string child; children >> child;) addMemoryOf(child, state);
+  // A child belongs to the thread that started it.
+  std::error_code ended;
+  for (const auto& thread :
+       std::filesystem::directory_iterator("/proc/" + process + "/task", ended)) {
+    std::ifstream children(thread.path() / "children");
+    for (std::string child; children >> child;) addMemoryOf(child, state);
+  }
 }
 
 }  // namespace
