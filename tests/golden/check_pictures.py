@@ -68,7 +68,7 @@ if a.image:
     more, flags_of_mode = {"image": picture, "strength": a.strength}, ["--strength", str(a.strength)]
     if a.mask:
         mask = Image.open(a.mask).convert("L").resize((a.size, a.size), Image.Resampling.NEAREST)
-        more["mask_image"] = mask
+        more |= {"mask_image": mask, "height": a.size, "width": a.size}
     pipeline = (AutoPipelineForInpainting if a.mask else AutoPipelineForImage2Image).from_pipe(pipeline)
 results = {}
 
