@@ -1,5 +1,6 @@
 #include "ui/widgets/picture_delegate.h"
 
+#include <QAbstractItemView>
 #include <QPainter>
 #include <QPainterPath>
 
@@ -46,6 +47,14 @@ void PictureDelegate::paint(QPainter* painter,
       Qt::AlignCenter,
       option.fontMetrics.elidedText(caption, Qt::ElideRight, option.rect.width()));
   painter->restore();
+}
+
+void paintPlaceholder(const QAbstractItemView& view, const QString& text) {
+  if (!view.model() || view.model()->rowCount() > 0 || text.isEmpty()) return;
+  QPainter painter(view.viewport());
+  painter.setPen(Palette::colours().muted);
+  painter.drawText(
+      view.viewport()->rect().adjusted(16, 0, -16, 0), Qt::AlignCenter | Qt::TextWordWrap, text);
 }
 
 }  // namespace likeness::ui

@@ -1,7 +1,10 @@
-// A picture in a view of pictures: on its sunken ground, with its caption, if any, below.
+// What views of pictures paint: a picture on its sunken ground, with its caption, if any, below;
+// and what will be there, while there is none.
 #pragma once
 
 #include <QStyledItemDelegate>
+
+class QAbstractItemView;
 
 namespace likeness::ui {
 
@@ -17,5 +20,8 @@ class PictureDelegate : public QStyledItemDelegate {
  private:
   int m_side;
 };
+
+/// In the middle of a view that has a model without rows; nothing in others. In its paintEvent().
+void paintPlaceholder(const QAbstractItemView& view, const QString& text);
 
 }  // namespace likeness::ui

@@ -1,6 +1,5 @@
 #include "ui/widgets/picture_strip.h"
 
-#include <QPainter>
 #include <QScrollBar>
 #include <QWheelEvent>
 
@@ -39,12 +38,7 @@ void PictureStrip::setModel(QAbstractItemModel* model) {
 
 void PictureStrip::paintEvent(QPaintEvent* event) {
   QListView::paintEvent(event);
-  if (!model() || model()->rowCount() > 0 || m_placeholder.isEmpty()) return;
-  QPainter painter(viewport());
-  painter.setPen(Palette::colours().muted);
-  painter.drawText(viewport()->rect().adjusted(16, 0, -16, 0),
-                   Qt::AlignCenter | Qt::TextWordWrap,
-                   m_placeholder);
+  paintPlaceholder(*this, m_placeholder);
 }
 
 void PictureStrip::wheelEvent(QWheelEvent* event) {

@@ -3,7 +3,6 @@
 #include <QAbstractButton>
 #include <QHeaderView>
 #include <QKeyEvent>
-#include <QPainter>
 #include <QScrollBar>
 
 #include "ui/util/palette.h"
@@ -64,12 +63,7 @@ void SampleMatrix::setModel(QAbstractItemModel* model) {
 
 void SampleMatrix::paintEvent(QPaintEvent* event) {
   QTableView::paintEvent(event);
-  if (!model() || model()->rowCount() > 0 || m_placeholder.isEmpty()) return;
-  QPainter painter(viewport());
-  painter.setPen(Palette::colours().muted);
-  painter.drawText(viewport()->rect().adjusted(16, 0, -16, 0),
-                   Qt::AlignCenter | Qt::TextWordWrap,
-                   m_placeholder);
+  paintPlaceholder(*this, m_placeholder);
 }
 
 void SampleMatrix::keyPressEvent(QKeyEvent* event) {
